@@ -1,0 +1,62 @@
+"""Questions about repos, sessions, events, experiments and learnings, by name. Floor 1: beside the models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+    from sessions_app.models import Event, Experiment, Learning, Repo, Session  # noqa: F401
+
+    User = AbstractBaseUser | AnonymousUser
+
+
+class RepoQuerySet(models.QuerySet["Repo"]):
+    def visible_to(self, user: User) -> RepoQuerySet:
+        """Repos of the teams this person belongs to; nothing for anyone signed out."""
+        return self.filter(team__memberships__user_id=user.pk)
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    def visible_to(self, user: User) -> SessionQuerySet:
+        return self.filter(repo__team__memberships__user_id=user.pk)
+
+    def live(self) -> SessionQuerySet:
+        return self.filter(status__in=["queued", "preparing", "running", "stopping", "paused", "waiting"])
+
+    def held(self) -> SessionQuerySet:
+        return self.filter(status__in=["preparing", "running", "stopping"])
+
+    def newest(self) -> SessionQuerySet:
+        return self.order_by("-pk")
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    def after(self, session_id: int, seq: int, limit: int = 500) -> EventQuerySet:
+        """The next ``limit`` events of one session after ``seq``, in order."""
+        return self.filter(session_id=session_id, seq__gt=seq).order_by("seq")[:limit]
+
+    def update(self, **kwargs: Any) -> int:
+        raise TypeError("events are append only")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise TypeError("events are append only")
+
+
+class ExperimentQuerySet(models.QuerySet["Experiment"]):
+    def visible_to(self, user: User) -> ExperimentQuerySet:
+        return self.filter(session__repo__team__memberships__user_id=user.pk)
+
+
+class LearningQuerySet(models.QuerySet["Learning"]):
+    def visible_to(self, user: User) -> LearningQuerySet:
+        return self.filter(repo__team__memberships__user_id=user.pk)
+
+    def given_to(self, repo: Repo) -> LearningQuerySet:
+        """Accepted learnings a new session on ``repo`` may be told: its own first, then the team's, newest first."""
+        own = models.Case(models.When(repo=repo, then=0), default=1)
+        team = self.filter(repo__team=repo.team_id, state="confirmed")
+        return team.annotate(own=own).order_by("own", "-pk")
