@@ -1,0 +1,3 @@
+"""The memory specialist: peak allocation of single functions."""
+
+AGENT, DOMAINS = "memory", ("memory",)

@@ -1,0 +1,113 @@
+"""Profile and rank: the baseline before any experiment, and again after every keep."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+from engine import events as e
+from engine.agents import proposing, workloads
+from engine.measure import Arm, Floor, working
+from engine.profile import Profile, profile, rank
+from engine.run import RoleFailed, Run
+from engine.values import DOMAINS, Target
+
+SHOWN_TARGETS = 40
+
+
+def wanted_domains(run: Run) -> tuple[str, ...]:
+    return (run.domain,) if run.domain in DOMAINS else DOMAINS
+
+
+def profile_head(run: Run) -> Generator[e.Event, None, Profile]:
+    """Profile and record the current head; raises RoleFailed when nothing of the repo ran."""
+    environment = run.environment
+    assert environment is not None
+    head = run.workspace.head
+    tree = run.workspace.tree("profile", head)
+
+    def work() -> Profile:
+        with working(Path(run.brief.lock)):
+            return profile(
+                tree=tree,
+                environment=environment,
+                sandbox=run.sandbox,
+                out=run.work / "profile" / head[:12],
+                domains=wanted_domains(run),
+                commit=head,
+            )
+
+    found = yield from run.during(work)
+    return found
+
+
+def rank_targets(run: Run) -> list[Target]:
+    """The one table of all dimensions for the current head, best first."""
+    assert run.profile is not None and run.history is not None
+    found, _ = proposing.collect(run, list(run.profile.target_ids()))
+    return rank(
+        run.profile,
+        domain=run.domain,
+        rules=proposing.priors(found),
+        history=run.history,
+        floor=session_floor(run),
+    )[:SHOWN_TARGETS]
+
+
+def session_floor(run: Run) -> float:
+    """The noise floor of the session's own workload as a fraction, 0.02 before it is measured."""
+    workload = run.session_workload
+    floor = run.floors.get((workload.id, workload.metric)) if workload else None
+    return floor.delta if floor else 0.02
+
+
+def floor_for(run: Run, tree: Path, workload: object) -> Generator[e.Event, None, Floor]:
+    """The floor of one workload on the current head, measured once per head and workload."""
+    from engine.measure import Workload
+
+    assert isinstance(workload, Workload) and run.gauge is not None
+    gauge, head = run.gauge, run.workspace.head
+    key = (f"{workload.id}@{head}", workload.metric)
+    if key not in run.floors:
+        run.floors[key] = yield from run.during(lambda: gauge.floor(Arm(tree=tree, commit=head), workload))
+    return run.floors[key]
+
+
+def baseline(run: Run) -> Iterator[e.Event]:
+    """Profile the base, measure the session's workload against itself, rank."""
+    started = time.monotonic()
+    run.profile = run.base_profile = yield from profile_head(run)
+    if not list(run.profile.target_ids()):
+        raise RoleFailed(
+            "The tests ran, but no function of this repo showed up in the profile.",
+            advice="Check that the tests import the code of this repo and not an installed copy of it.",
+        )
+    run.session_workload = workloads.session_workload(run)
+    tree = run.workspace.tree("base", run.workspace.base)
+    floor = yield from floor_for(run, tree, run.session_workload)
+    run.floors[(run.session_workload.id, run.session_workload.metric)] = floor
+    run.targets = rank_targets(run)
+    yield e.BaselineProfiled(
+        commit=run.workspace.head,
+        workload=run.session_workload.label or run.profile.workload,
+        seconds=round(time.monotonic() - started, 3),
+        targets=tuple(run.targets),
+        value=floor.value,
+        unit="bytes" if run.session_workload.metric == "peak" else "ns",
+        metric=run.session_workload.metric,
+        floor=floor.delta,
+        notes=(*run.profile.notes, *(["noisy machine"] if floor.noisy else [])),
+    )
+
+
+def reprofile(run: Run) -> Iterator[e.Event]:
+    """After a keep: profile, record and rank anew; only then may the next experiment start."""
+    started = time.monotonic()
+    run.profile = yield from profile_head(run)
+    run.targets = rank_targets(run)
+    yield e.Reprofiled(
+        commit=run.workspace.head,
+        targets=tuple(run.targets),
+        seconds=round(time.monotonic() - started, 3),
+    )

@@ -1,0 +1,102 @@
+"""The researcher: reads targets 2 to 5 while the optimizer works on target 1. Read-only; it never times anything."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections import Counter
+from pathlib import Path
+
+from engine import events as e
+from engine.agents import proposing
+from engine.agents.proposing import Candidate
+from engine.measure import working
+from engine.run import Run
+from engine.values import Target
+
+log = logging.getLogger("engine.researcher")
+FIRST, LAST = 2, 5
+
+
+class Research:
+    """A thread with a queue of rankings. It holds the shared lock while it thinks, so it never runs beside a measurement."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._rankings: queue.SimpleQueue[list[Target] | None] = queue.SimpleQueue()
+        self._seen: set[str] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="researcher", daemon=True)
+        self._thread.start()
+
+    def look(self, targets: list[Target]) -> None:
+        """A new ranking: research its ranks 2 to 5, each target once."""
+        self._rankings.put(list(targets[FIRST - 1 : LAST]))
+
+    def finish(self) -> None:
+        """Stop after the current target and wait for the thread."""
+        self._stop.set()
+        self._rankings.put(None)
+        self._thread.join(timeout=60)
+
+    def _work(self) -> None:
+        while (targets := self._rankings.get()) is not None:
+            for rank, target in enumerate(targets, FIRST):
+                if self._stop.is_set():
+                    return
+                if target.id not in self._seen:
+                    self._seen.add(target.id)
+                    self._one(rank, target)
+
+    def _one(self, rank: int, target: Target) -> None:
+        try:
+            with working(Path(self._run.brief.lock)):
+                finding = study(self._run, rank, target)
+        except Exception:  # the optimizer goes on without this finding
+            log.exception("research on %s failed", target.id)
+            return
+        self._run.findings[target.id] = finding
+        self._run.say(finding)
+
+
+def launch(run: Run) -> Research:
+    """Start the researcher on the current ranking."""
+    research = Research(run)
+    run.say(e.AgentStarted(agent="researcher", task="Analyse targets 2 to 5"))
+    research.look(run.targets)
+    return research
+
+
+def study(run: Run, rank: int, target: Target) -> e.FindingSent:
+    """One finding: which rules apply, what they assume, what was tried before, and reasons not to."""
+    ready, refused = [], []
+    for each in proposing.candidates_of(run, target.id):
+        (ready if isinstance(each, Candidate) else refused).append(each)
+    candidates = [c for c in ready if isinstance(c, Candidate)]
+    obligations = [o for c in candidates for o in c.proposal.obligations]
+    risks = [r.reason for r in refused if isinstance(r, proposing.Refused)]
+    return e.FindingSent(
+        target=target.id,
+        rank=rank,
+        text=_text(run, target, candidates),
+        proposals=tuple(f"{c.rule.id}: {c.proposal.claim}" for c in candidates),
+        obligations=tuple(dict.fromkeys(obligations)),
+        risks=tuple(dict.fromkeys(risks)),
+    )
+
+
+def _text(run: Run, target: Target, candidates: list[Candidate]) -> str:
+    facts = run.profile.facts_for(target.id) if run.profile else None
+    words = [f"{len(candidates)} rewrites apply" if candidates else "No known rewrite applies"]
+    if facts is not None and facts.calls:
+        words.append(f"{facts.calls} calls recorded")
+    if facts is not None and facts.repeat_rate is not None:
+        words.append(f"{facts.repeat_rate:.0%} of them repeat earlier arguments")
+    past = Counter(a.status for a in run.attempts if a.target.id == target.id)
+    if past:
+        words.append("tried before here: " + ", ".join(f"{n} {status}" for status, n in sorted(past.items())))
+    told = [n for n in run.brief.learnings if n.get("target") == target.id]
+    if told:
+        words.append(f"{len(told)} team learnings name it")
+    return "; ".join(words) + "."

@@ -1,0 +1,46 @@
+"""Pass 1: every commit is one experiment, holds exactly its change, and says what it claims."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from engine import events as e
+from engine.agents.review.verdict import state_of
+from engine.run import Run
+from engine.values import PassResult, ReviewFinding
+
+NAME = "comprehension"
+
+
+def run_pass(run: Run, _before: list[PassResult]) -> Generator[e.Event, None, PassResult]:
+    yield from ()
+    commits = run.workspace.log()
+    known = {a.uid: a for a in run.attempts if a.status == "keep"}
+    findings: list[ReviewFinding] = []
+    for commit in commits:
+        attempt = known.get(commit.experiment)
+        if attempt is None and run.brief.mode != "review":
+            findings.append(_finding("critical", f"Commit {commit.sha[:7]} belongs to no experiment", commit.subject))
+        elif attempt is None:
+            findings.append(_finding("note", f"Commit {commit.sha[:7]} names no experiment", commit.subject))
+        elif not attempt.hypothesis.strip():
+            findings.append(_finding("medium", f"Experiment {attempt.number} has no hypothesis", attempt.title))
+        else:
+            findings.extend(_own_files_only(run, commit.sha, attempt.target.path))
+    missing = [a for a in known.values() if a.commit not in {c.sha for c in commits}]
+    findings.extend(
+        _finding("critical", f"Experiment {a.number} is kept but its commit is not on the branch", a.title)
+        for a in missing
+    )
+    words = f"{len(commits)} commits, {len(known)} kept experiments, one to one" if commits else "No commit to explain"
+    return PassResult(name=NAME, state=state_of(findings), summary=words, findings=tuple(findings))
+
+
+def _own_files_only(run: Run, sha: str, path: str) -> list[ReviewFinding]:
+    """A kept commit may change only the file that its experiment names."""
+    foreign = [p for p in run.workspace.changed_files(f"{sha}^", sha) if p != path]
+    return [_finding("critical", f"Commit {sha[:7]} also changes {p}", "It is outside its experiment", p) for p in foreign]
+
+
+def _finding(severity: str, title: str, text: str, path: str = "") -> ReviewFinding:
+    return ReviewFinding(review_pass=NAME, severity=severity, title=title, text=text, path=path)

@@ -1,0 +1,3 @@
+"""The structure specialist: import time and module structure."""
+
+AGENT, DOMAINS = "structure", ("structure",)
