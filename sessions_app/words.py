@@ -1,0 +1,172 @@
+"""How the product says numbers, times and names. Pure functions; an unknown value (None) is said in words, never as 0.
+
+Ratios are before divided by after (above 1 is better), times are nanoseconds unless a unit is given, shares are 0..1.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+NOT_MEASURED = "Not measured"
+DASH = "–"
+_SCALES: dict[str, tuple[tuple[float, str], ...]] = {
+    "time": ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns")),
+    "bytes": ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B")),
+}
+_UNITS: dict[str, tuple[str, float]] = {
+    "ns": ("time", 1),
+    "us": ("time", 1e3),
+    "µs": ("time", 1e3),
+    "ms": ("time", 1e6),
+    "s": ("time", 1e9),
+    "b": ("bytes", 1),
+    "byte": ("bytes", 1),
+    "bytes": ("bytes", 1),
+    "kib": ("bytes", 2**10),
+    "mib": ("bytes", 2**20),
+}
+
+
+def ratio(value: float | None, places: int = 2) -> str:
+    """``1.83×``; unknown is said in words."""
+    return NOT_MEASURED if value is None else f"{value:.{places}f}×"
+
+
+def better(metric: str) -> str:
+    """The word for a gain in this metric."""
+    return "less memory" if metric == "peak" else "faster"
+
+
+def speedup(value: float | None, metric: str = "cpu", places: int = 2) -> str:
+    """``1.83× faster``, ``2.04× less memory``, ``0.973×, slower``."""
+    if value is None:
+        return NOT_MEASURED
+    if value < 1:
+        return f"{ratio(value, places)}, {'more memory' if metric == 'peak' else 'slower'}"
+    return f"{ratio(value, places)} {better(metric)}"
+
+
+def interval(low: float | None, high: float | None, places: int = 2) -> str:
+    """``1.79–1.87``, or the empty string when either end is unknown."""
+    if low is None or high is None:
+        return ""
+    return f"{low:.{places}f}–{high:.{places}f}"
+
+
+def percent(share: float | None, places: int = 1) -> str:
+    return NOT_MEASURED if share is None else f"{share * 100:.{places}f}%"
+
+
+def noise(floor: float | None) -> str:
+    return "noise not measured" if floor is None else f"±{floor * 100:.1f}%"
+
+
+def _scale(values: list[float], unit: str) -> tuple[float, str]:
+    """What to multiply by, and the unit to print, so that the largest value reads well."""
+    family, factor = _UNITS.get(unit.lower(), ("", 1))
+    if not family:
+        return 1, unit
+    largest = max((abs(v) * factor for v in values), default=0)
+    # Up to ten thousand milliseconds stay milliseconds, so that before and after of one change share a unit.
+    limit = 10 if family == "time" else 1
+    for size, name in _SCALES[family]:
+        if largest >= size * (limit if name == "s" else 1):
+            return factor / size, name
+    return factor / _SCALES[family][-1][0], _SCALES[family][-1][1]
+
+
+def _number(value: float) -> str:
+    """Three significant digits at least, thousands grouped: ``0.41``, ``7.32``, ``86.1``, ``702``, ``1,284``."""
+    size = abs(value)
+    if value == 0:
+        return "0"
+    if size >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if size >= 10 else f"{value:.2f}"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """``702 ms``, ``3.48 s``, ``94.1 MiB``."""
+    if value is None:
+        return NOT_MEASURED
+    factor, name = _scale([value], unit)
+    return f"{_number(value * factor)} {name}".strip()
+
+
+def pair(before: float | None, after: float | None, unit: str) -> tuple[str, str, str]:
+    """Before, after and their one shared unit as text; an unknown end is an en dash."""
+    known = [v for v in (before, after) if v is not None]
+    factor, name = _scale(known, unit)
+    return _end(before, factor), _end(after, factor), name if known else ""
+
+
+def _end(value: float | None, factor: float) -> str:
+    return DASH if value is None else _number(value * factor)
+
+
+def column_unit(values: list[float | None], unit: str) -> tuple[float, str]:
+    """One factor and unit for a whole column, chosen by its median, so that rows can be compared by eye."""
+    known = sorted(abs(v) for v in values if v is not None)
+    return _scale(known[len(known) // 2 :][:1], unit)
+
+
+def in_unit(value: float | None, factor: float) -> str:
+    return _end(value, factor)
+
+
+def duration(seconds: float | None) -> str:
+    """The two largest units: ``0.4 s``, ``48 s``, ``2 m 11 s``, ``1 h 47 m``, ``1 d 3 h``."""
+    if seconds is None or not math.isfinite(seconds):
+        return DASH
+    seconds = max(0.0, seconds)
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    minutes, secs = divmod(whole, 60)
+    hours, mins = divmod(minutes, 60)
+    days, hrs = divmod(hours, 24)
+    if days:
+        return f"{days} d {hrs} h"
+    if hours:
+        return f"{hours} h {mins:02d} m"
+    return f"{mins} m {secs:02d} s" if minutes else f"{secs} s"
+
+
+def since(start: datetime | None, end: datetime | None = None) -> str:
+    """How long between two moments, or until now."""
+    if start is None:
+        return DASH
+    return duration(((end or datetime.now(UTC)) - start).total_seconds())
+
+
+def when(moment: datetime | None, now: datetime | None = None) -> str:
+    """Today ``14:02``, this year ``2 May``, older ``2 May 2025``."""
+    if moment is None:
+        return DASH
+    now = now or datetime.now(UTC)
+    moment = moment.astimezone(UTC)
+    if moment.date() == now.date():
+        return f"{moment:%H:%M}"
+    day = f"{moment.day} {moment:%b}"
+    return day if moment.year == now.year else f"{day} {moment.year}"
+
+
+def short(commit: str | None, length: int = 7) -> str:
+    """A commit by 7 characters; digests are asked for with 8."""
+    return commit[:length] if commit else DASH
+
+
+def plural(number: int, noun: str, many: str = "") -> str:
+    """``1 keep``, ``1,284 events``."""
+    return f"{number:,} {noun if number == 1 else (many or noun + 's')}"
+
+
+def initials(name: str) -> str:
+    parts = [part for part in name.replace("_", " ").replace(".", " ").split() if part]
+    return "".join(part[0] for part in (parts[:1] + parts[-1:] if len(parts) > 1 else parts[:1])).upper() or "?"
+
+
+def dotted(path: str) -> str:
+    """``pkg/mod.py`` stays a path; an empty one is an en dash."""
+    return path or DASH
