@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from pathlib import Path
 from typing import Any
+
+from config import limits
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("CODEFLASH_DATA_DIR", BASE_DIR / "var"))
@@ -28,6 +31,14 @@ SECRET_KEY = secret_key()
 DEBUG = os.environ.get("CODEFLASH_DEBUG") == "1"
 ALLOWED_HOSTS = os.environ.get("CODEFLASH_HOSTS", "127.0.0.1,localhost").split(",")
 PUBLIC = os.environ.get("CODEFLASH_PUBLIC") == "1"
+
+ENGINE_COMMAND = [sys.executable, "-m", "engine", "run"]
+"""What a worker starts for a session; the path of the brief is added at the end."""
+SAMPLE_DIR = BASE_DIR / "examples"
+# Folders repositories may be registered from. Empty: any folder of this machine, or none but the sample's in public.
+ALLOWED_ROOTS = [r for r in os.environ.get("CODEFLASH_ROOTS", "").split(os.pathsep) if r]
+if PUBLIC and not ALLOWED_ROOTS:
+    ALLOWED_ROOTS = [str(DATA_DIR / "sample")]
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -86,14 +97,14 @@ SQLITE_OPTIONS: dict[str, Any] = {
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": DATA_DIR / "db.sqlite3",
+        "NAME": os.environ.get("CODEFLASH_SQLITE") or DATA_DIR / "db.sqlite3",
         "OPTIONS": SQLITE_OPTIONS,
         "TEST": {"NAME": os.environ.get("CODEFLASH_TEST_DB")},
     }
 }
 if os.environ.get("CODEFLASH_POSTGRES"):
     # host|user|name|port, so that no address parser is needed; the password comes from PGPASSWORD or a pgpass file.
-    _host, _user, _name, _port = (os.environ["CODEFLASH_POSTGRES"].split("|") + ["", "", ""])[:4]
+    _host, _user, _name, _port = [*os.environ["CODEFLASH_POSTGRES"].split("|"), "", "", ""][:4]
     DATABASES["default"] = {
         "ENGINE": "django.db.backends.postgresql",
         "HOST": _host,
@@ -170,6 +181,8 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LIMITS: Any = limits
+"""Every limit: apps read settings.LIMITS, never config."""
 SILENCED_SYSTEM_CHECKS: list[str] = []
 
 LOGGING = {

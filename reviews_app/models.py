@@ -9,7 +9,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 
-from reviews_app.querysets import ReviewQuerySet
+from reviews_app.querysets import DecisionQuerySet, ReviewQuerySet
 from sessions_app.models import Session
 
 
@@ -102,6 +102,8 @@ class Decision(models.Model):
     pull_title = models.CharField(max_length=200, blank=True)
     pull_body = models.TextField(blank=True)
     next_session = models.ForeignKey(Session, null=True, on_delete=models.PROTECT, related_name="+")
+
+    objects = DecisionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]

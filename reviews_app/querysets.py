@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import Exists, OuterRef
@@ -10,14 +10,14 @@ from django.db.models import Exists, OuterRef
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
-    from reviews_app.models import Review  # noqa: F401
+    from reviews_app.models import Decision, Review  # noqa: F401
 
     User = AbstractBaseUser | AnonymousUser
 
 
 class ReviewQuerySet(models.QuerySet["Review"]):
     def visible_to(self, user: User) -> ReviewQuerySet:
-        return self.filter(session__repo__team__memberships__user_id=user.pk)
+        return self.filter(session__repo__team__memberships__user_id=user.pk or 0)
 
     def newest_rounds(self) -> ReviewQuerySet:
         """Only the newest round of each session."""
@@ -32,3 +32,15 @@ class ReviewQuerySet(models.QuerySet["Review"]):
 
         decided = Decision.objects.filter(session=OuterRef("session"), head=OuterRef("head"))
         return self.newest_rounds().filter(~Exists(decided)).order_by("filed")
+
+
+class DecisionQuerySet(models.QuerySet["Decision"]):
+    def on(self, session_id: int, head: str) -> DecisionQuerySet:
+        """Decisions taken on one exact head, oldest first."""
+        return self.filter(session_id=session_id, head=head).order_by("pk")
+
+    def update(self, **kwargs: Any) -> int:
+        raise TypeError("decisions are append only")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise TypeError("decisions are append only")

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 class RepoQuerySet(models.QuerySet["Repo"]):
     def visible_to(self, user: User) -> RepoQuerySet:
         """Repos of the teams this person belongs to; nothing for anyone signed out."""
-        return self.filter(team__memberships__user_id=user.pk)
+        return self.filter(team__memberships__user_id=user.pk or 0)
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
     def visible_to(self, user: User) -> SessionQuerySet:
-        return self.filter(repo__team__memberships__user_id=user.pk)
+        return self.filter(repo__team__memberships__user_id=user.pk or 0)
 
     def live(self) -> SessionQuerySet:
         return self.filter(status__in=["queued", "preparing", "running", "stopping", "paused", "waiting"])
@@ -48,12 +48,12 @@ class EventQuerySet(models.QuerySet["Event"]):
 
 class ExperimentQuerySet(models.QuerySet["Experiment"]):
     def visible_to(self, user: User) -> ExperimentQuerySet:
-        return self.filter(session__repo__team__memberships__user_id=user.pk)
+        return self.filter(session__repo__team__memberships__user_id=user.pk or 0)
 
 
 class LearningQuerySet(models.QuerySet["Learning"]):
     def visible_to(self, user: User) -> LearningQuerySet:
-        return self.filter(repo__team__memberships__user_id=user.pk)
+        return self.filter(repo__team__memberships__user_id=user.pk or 0)
 
     def given_to(self, repo: Repo) -> LearningQuerySet:
         """Accepted learnings a new session on ``repo`` may be told: its own first, then the team's, newest first."""
