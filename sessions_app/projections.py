@@ -288,6 +288,7 @@ def _state_file_written(session: Session, row: Event) -> None:
 def _stage_failed(session: Session, row: Event) -> None:
     stage = text(row.body, "stage", 12)
     session.failed_stage = session.failed_stage or RAIL_KEY.get(stage, stage)
+    _cut_short(session, row, "cancelled" if row.body.get("cancelled") else "failed")
 
 
 @_on("session_ended")
@@ -300,9 +301,14 @@ def _session_ended(session: Session, row: Event) -> None:
 @_on("session_failed")
 def _ended_from_outside(session: Session, row: Event) -> None:
     session.failed_stage = session.failed_stage or RAIL_KEY.get(session.stage, "")
-    session.experiments.filter(status=ExperimentStatus.RUNNING).update(
+    _cut_short(session, row, "interrupted")
+
+
+def _cut_short(session: Session, row: Event, reason_class: str) -> None:
+    """An experiment that was running when its session stopped has no result of its own: it crashed."""
+    session.crashed += session.experiments.filter(status=ExperimentStatus.RUNNING).update(
         status=ExperimentStatus.CRASH,
-        reason_class="interrupted",
+        reason_class=reason_class,
         reason=text(row.body, "reason", 2000),
         ended=row.at,
         ended_seq=row.seq,
