@@ -1,0 +1,334 @@
+"""Start one program behind the walls, watch its limits, end its whole tree."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from engine.sandbox import box, watch
+from engine.sandbox.limits import Completed, Limits
+from engine.sandbox.pipes import Pump
+from engine.values import Isolation
+
+GRACE_SECONDS = 2.0
+FIRST_LOOK, LAST_LOOK = 0.05, 0.25
+
+
+class SandboxError(Exception):
+    """The sandbox was asked for something it cannot do; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class _Report:
+    """What the launcher wrote to the status pipe."""
+
+    exit_code: int | None = None
+    signal: int | None = None
+    wall: float | None = None
+    cpu: float | None = None
+    peak: int | None = None
+    setup: str = ""
+
+
+class Sandbox:
+    """Runs programs at one isolation level. ``scratch`` is a private folder for it alone (made when missing).
+
+    When the worker is root, target code runs under a uid of its own: every folder given as writable is handed over to
+    that uid (once, links not followed), and what is given as readable must be readable by everyone.
+    Folders are seen under the same paths as outside. ``cwd`` is always readable.
+    """
+
+    def __init__(self, isolation: Isolation, *, scratch: Path) -> None:
+        self.isolation = isolation
+        self.scratch = Path(os.path.realpath(scratch))
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        self.mechanism = _mechanism(isolation)
+        self.uid = box.target_uid(self.scratch, self.mechanism)
+        self._lock = threading.Lock()
+        self._cancelled = False
+        self._running: set[_Run] = set()
+
+    def run(
+        self,
+        argv: Sequence[str | os.PathLike[str]],
+        *,
+        cwd: Path,
+        readable: Sequence[Path] = (),
+        writable: Sequence[Path] = (),
+        env: Mapping[str, str] | None = None,
+        limits: Limits | None = None,
+        stdin: bytes = b"",
+        network: bool = False,
+    ) -> Completed:
+        """Run ``argv`` to its end. Never raises for what the program does; SandboxError for a folder that is not there.
+
+        A program that cannot be started ends with exit code 127 (not found) or 126, as in a shell.
+        """
+        words = tuple(os.fspath(word) for word in argv)
+        if self._cancelled:
+            return _never_ran(words)
+        self._prepare(cwd, readable, writable)
+        with _pipes() as pipes:
+            job = box.Job(
+                mechanism=self.mechanism,
+                argv=words,
+                cwd=Path(os.path.normpath(Path(cwd).absolute())),
+                readable=tuple(readable),
+                writable=tuple(writable),
+                limits=limits or Limits(),
+                network=network,
+                uid=self.uid,
+                scratch=self.scratch,
+                status=pipes.status_write,
+                leash=pipes.leash_read,
+            )
+            return self._go(job, pipes, env or {}, stdin)
+
+    def cancel(self) -> None:
+        """From any thread: end what runs now; later runs come back cancelled at once."""
+        with self._lock:
+            self._cancelled = True
+            running = tuple(self._running)
+        for run in running:
+            run.cut_short("cancelled")
+
+    def _go(self, job: box.Job, pipes: _Pipes, env: Mapping[str, str], stdin: bytes) -> Completed:
+        run = _Run(job, pipes, env=env, stdin=stdin)
+        with self._lock:
+            self._running.add(run)
+            cancelled = self._cancelled
+        if cancelled:
+            run.cut_short("cancelled")
+        try:
+            return run.finish()
+        finally:
+            with self._lock:
+                self._running.discard(run)
+            self._sweep()
+
+    def _prepare(self, cwd: Path, readable: Sequence[Path], writable: Sequence[Path]) -> None:
+        for path in (cwd, *readable, *writable):
+            if not Path(path).exists():
+                raise SandboxError(f"{path} is not there; make it before giving it to the sandbox")
+        if self.mechanism != "bubblewrap":
+            self._make_tmp()
+        for path in writable:
+            _hand_over(Path(path), self.uid)
+
+    def _make_tmp(self) -> None:
+        """Outside bubblewrap /tmp is a real folder of ours, empty at each start."""
+        tmp = box.tmp_outside(self.scratch)
+        tmp.mkdir(exist_ok=True)
+        _hand_over(tmp, self.uid)
+
+    def _sweep(self) -> None:
+        if self.mechanism != "bubblewrap":
+            shutil.rmtree(box.tmp_outside(self.scratch), ignore_errors=True)
+
+
+@dataclass
+class _Pipes:
+    """The launcher reports through ``status`` and lives as long as ``leash`` is held at our end."""
+
+    status_read: int
+    status_write: int
+    leash_read: int
+    leash_write: int
+
+    def close(self, *names: str) -> None:
+        for name in names:
+            number = getattr(self, name)
+            setattr(self, name, -1)
+            if number >= 0:
+                os.close(number)
+
+
+@contextlib.contextmanager
+def _pipes() -> Iterator[_Pipes]:
+    pipes = _Pipes(*os.pipe(), *os.pipe())
+    try:
+        yield pipes
+    finally:
+        pipes.close("status_read", "status_write", "leash_read", "leash_write")
+
+
+class _Run:
+    """One started program, from its first process to its report."""
+
+    def __init__(
+        self, mechanism: str, job: box.Job, pipes: _Pipes, *, env: Mapping[str, str], stdin: bytes
+    ) -> None:
+        self._job, self._pipes = job, pipes
+        self._limit = ""
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._deadline = self._started + job.limits.wall_seconds
+        self._hard_deadline: float | None = None
+        self._look_every = FIRST_LOOK
+        self._next_look = self._started + FIRST_LOOK
+        self._process = _start(job, env, feed=bool(stdin))
+        pipes.close("status_write", "leash_read")
+        self._pump = Pump(self._process, stdin=stdin, limit=job.limits.output_bytes)
+
+    def cut_short(self, limit: str) -> None:
+        """End the tree and remember the first reason: let go of the leash, and kill what has not gone in time."""
+        with self._lock:
+            if self._limit or self._process.returncode is not None:
+                return
+            self._limit = limit
+            self._hard_deadline = time.monotonic() + GRACE_SECONDS
+            self._pipes.close("leash_write")
+
+    def finish(self) -> Completed:
+        try:
+            self._pump.run(self._tick)
+        finally:
+            self._end_rest()
+        return self._completed(_read_report(self._pipes.status_read))
+
+    def _end_rest(self) -> None:
+        """Also on an exception here: nothing of the tree may outlive the run."""
+        if self._process.poll() is None:
+            watch.kill_tree(self._process.pid)
+            self._process.wait()
+
+    def _tick(self) -> float:
+        """Check the limits; returns when to come back."""
+        now = time.monotonic()
+        if self._hard_deadline is not None:
+            if now > self._hard_deadline:
+                watch.kill_tree(self._process.pid)
+            return now + 0.05
+        if now >= self._deadline:
+            self.cut_short("wall")
+            return now + 0.05
+        if now >= self._next_look:
+            self._look()
+        return min(self._deadline, self._next_look)
+
+    def _look(self) -> None:
+        """Memory of the whole tree and free disk; often at first, when programs grow, then less."""
+        most = self._job.limits.memory_bytes
+        if watch.memory(self._process.pid, over=most) > most:
+            self.cut_short("memory")
+        elif _disk_is_low(self._job.writable, self._job.limits.floor_bytes):
+            self.cut_short("disk")
+        self._look_every = min(LAST_LOOK, self._look_every * 1.5)
+        self._next_look = time.monotonic() + self._look_every
+
+    def _completed(self, report: _Report) -> Completed:
+        limit = self._limit or ("start" if report.setup else _limit_of(report.signal))
+        cancelled = limit == "cancelled"
+        return Completed(
+            argv=self._job.argv,
+            exit_code=None if self._limit else report.exit_code,
+            signal=signal.SIGKILL if self._limit else report.signal,
+            stdout=self._pump.stdout.value(),
+            stderr=self._pump.stderr.value(),
+            cut=self._pump.cut,
+            wall_seconds=report.wall if report.wall is not None else time.monotonic() - self._started,
+            cpu_seconds=report.cpu,
+            peak_rss_bytes=report.peak,
+            timed_out=limit == "wall",
+            limit="" if cancelled else limit,
+            cancelled=cancelled,
+        )
+
+
+def _start(job: box.Job, env: Mapping[str, str], *, feed: bool) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        box.command(job),
+        stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**box.base_environment(job), **env},
+        cwd="/",
+        pass_fds=(job.status, job.leash),
+        start_new_session=True,
+    )
+
+
+def _mechanism(isolation: Isolation) -> str:
+    if isolation.mechanism in box.MECHANISMS:
+        return isolation.mechanism
+    return {"L0": "open", "L1": "guard"}.get(isolation.level, "bubblewrap")
+
+
+def _never_ran(argv: tuple[str, ...]) -> Completed:
+    return Completed(
+        argv=argv,
+        exit_code=None,
+        signal=None,
+        stdout=b"",
+        stderr=b"",
+        cut=0,
+        wall_seconds=0.0,
+        cpu_seconds=None,
+        peak_rss_bytes=None,
+        timed_out=False,
+        limit="",
+        cancelled=True,
+    )
+
+
+def _limit_of(number: int | None) -> str:
+    if number is None:
+        return ""
+    return {signal.SIGXCPU: "cpu", signal.SIGXFSZ: "file"}.get(signal.Signals(number), "")
+
+
+def _read_report(handle: int) -> _Report:
+    """The status lines. A target that got hold of the pipe can only lie about itself, so anything odd is ignored."""
+    os.set_blocking(handle, False)
+    try:
+        text = os.read(handle, 4096).decode("utf-8", "replace")
+    except BlockingIOError:
+        return _Report()
+    report = _Report()
+    for line in text.splitlines():
+        kind, _, rest = line.partition(" ")
+        if kind == "setup":
+            report = replace(report, setup=rest)
+        elif kind in ("exit", "signal"):
+            report = _numbers(report, kind, rest.split())
+    return report
+
+
+def _numbers(report: _Report, kind: str, words: list[str]) -> _Report:
+    try:
+        value, wall, cpu, peak = int(words[0]), float(words[1]), float(words[2]), int(words[3])
+    except (ValueError, IndexError):
+        return report
+    report = replace(report, wall=wall, cpu=cpu, peak=peak * 1024 or None)
+    return replace(report, exit_code=value) if kind == "exit" else replace(report, signal=value)
+
+
+def _disk_is_low(writable: Sequence[Path], floor: int) -> bool:
+    for path in writable:
+        with contextlib.suppress(OSError):
+            disk = os.statvfs(path)
+            if disk.f_bavail * disk.f_frsize < floor:
+                return True
+    return False
+
+
+def _hand_over(path: Path, uid: int) -> None:
+    """Give a folder to the target's uid, once: the owner of the folder itself says whether that was done."""
+    if not uid or path.stat().st_uid == uid:
+        return
+    if not path.is_dir():
+        os.chown(path, uid, uid)
+        return
+    for folder, names, files, handle in os.fwalk(path, topdown=False, follow_symlinks=False):
+        del folder
+        for name in (*names, *files):
+            os.chown(name, uid, uid, dir_fd=handle, follow_symlinks=False)
+        os.fchown(handle, uid, uid)
