@@ -163,9 +163,7 @@ def _pipes() -> Iterator[_Pipes]:
 class _Run:
     """One started program, from its first process to its report."""
 
-    def __init__(
-        self, mechanism: str, job: box.Job, pipes: _Pipes, *, env: Mapping[str, str], stdin: bytes
-    ) -> None:
+    def __init__(self, job: box.Job, pipes: _Pipes, *, env: Mapping[str, str], stdin: bytes) -> None:
         self._job, self._pipes = job, pipes
         self._limit = ""
         self._lock = threading.Lock()
