@@ -87,6 +87,7 @@ class Attempt:
     recordings: str = ""
     finished: float = 0.0
     reverted: str = ""
+    restored: bool = False
 
 
 @dataclass(kw_only=True)
@@ -113,6 +114,8 @@ class Run:
     session_measurement: Measurement | None = None
     best: float | None = None
     consecutive: int = 0
+    number_from: int = 0
+    stopped: str = ""
     tried_keys: set[str] = field(default_factory=set)
     dropped: int = 0
     findings: dict[str, e.FindingSent] = field(default_factory=dict)
@@ -189,6 +192,11 @@ class Run:
         yield from self.drain()
         self.check_cancel()
         return future.result()
+
+    @property
+    def next_number(self) -> int:
+        """Experiments are numbered on across resumes."""
+        return self.number_from + sum(not a.restored for a in self.attempts) + 1
 
     def remember(self, attempt: Attempt) -> None:
         self.attempts.append(attempt)

@@ -40,15 +40,16 @@ def optimize(run: Run) -> Iterator[e.Event]:
     yield e.AgentStarted(agent=agent, task="Run experiments until a plateau")
     yield from notebook.restore(run)
     research = researcher.launch(run)
-    stop = yield from _loop(run, agent)
+    stop = yield from _loop(run, agent, research)
     yield from run.during(research.finish)
     yield from experiment.drop_useless_keeps(run)
+    run.stopped = stop.cause
     yield from notebook.write_hand_off(run)
     yield e.AgentFinished(agent=agent, summary=stop.message)
     yield stop
 
 
-def _loop(run: Run, agent: str) -> Generator[e.Event, None, e.PlateauReached]:
+def _loop(run: Run, agent: str, research: researcher.Research) -> Generator[e.Event, None, e.PlateauReached]:
     while True:
         run.check_cancel()
         stop = _reason_to_stop(run)
@@ -60,13 +61,14 @@ def _loop(run: Run, agent: str) -> Generator[e.Event, None, e.PlateauReached]:
         kept = yield from experiment.attempt(run, plan.target, plan.candidate, agent)
         if kept:
             yield from ranking.reprofile(run)
+            research.look(run.targets)
 
 
 def _reason_to_stop(run: Run) -> e.PlateauReached | None:
     limits = run.brief.limits
     if run.consecutive >= limits.plateau:
         return _complete("plateau", f"{run.consecutive} discards in a row", run)
-    if len(run.attempts) >= limits.experiments:
+    if sum(not a.restored for a in run.attempts) >= limits.experiments:
         return _complete("experiments", f"the limit of {limits.experiments} experiments is reached", run)
     if run.seconds >= limits.wall_seconds:
         return _complete("budget", f"the time limit of {limits.wall_seconds / 60:.0f} minutes is reached", run)

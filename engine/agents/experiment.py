@@ -69,7 +69,7 @@ def prescreen(run: Run, target: Target, candidate: Candidate) -> Generator[e.Eve
 
 def attempt(run: Run, target: Target, candidate: Candidate, agent: str) -> Generator[e.Event, None, bool]:
     """Run one experiment to its end; True when it was kept. Our own crash is a fact and does not count as a discard."""
-    number = len(run.attempts) + 1
+    number = run.next_number
     started = time.monotonic()
     uid = hashlib.sha256(f"{run.brief.session}\0{number}\0{candidate.key}".encode()).hexdigest()[:32]
     base = Attempt(

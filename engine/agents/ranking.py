@@ -20,12 +20,11 @@ def wanted_domains(run: Run) -> tuple[str, ...]:
     return (run.domain,) if run.domain in DOMAINS else DOMAINS
 
 
-def profile_head(run: Run) -> Generator[e.Event, None, Profile]:
-    """Profile and record the current head; raises RoleFailed when nothing of the repo ran."""
+def profile_commit(run: Run, commit: str) -> Generator[e.Event, None, Profile]:
+    """Profile and record one commit in every wanted dimension."""
     environment = run.environment
     assert environment is not None
-    head = run.workspace.head
-    tree = run.workspace.tree("profile", head)
+    tree = run.workspace.tree("profile", commit)
 
     def work() -> Profile:
         with working(Path(run.brief.lock)):
@@ -33,9 +32,9 @@ def profile_head(run: Run) -> Generator[e.Event, None, Profile]:
                 tree=tree,
                 environment=environment,
                 sandbox=run.sandbox,
-                out=run.work / "profile" / head[:12],
+                out=run.work / "profile" / commit[:12],
                 domains=wanted_domains(run),
-                commit=head,
+                commit=commit,
             )
 
     found = yield from run.during(work)
@@ -77,7 +76,7 @@ def floor_for(run: Run, tree: Path, workload: object) -> Generator[e.Event, None
 def baseline(run: Run) -> Iterator[e.Event]:
     """Profile the base, measure the session's workload against itself, rank."""
     started = time.monotonic()
-    run.profile = run.base_profile = yield from profile_head(run)
+    run.profile = run.base_profile = yield from profile_commit(run, run.workspace.head)
     if not list(run.profile.target_ids()):
         raise RoleFailed(
             "The tests ran, but no function of this repo showed up in the profile.",
@@ -104,7 +103,7 @@ def baseline(run: Run) -> Iterator[e.Event]:
 def reprofile(run: Run) -> Iterator[e.Event]:
     """After a keep: profile, record and rank anew; only then may the next experiment start."""
     started = time.monotonic()
-    run.profile = yield from profile_head(run)
+    run.profile = yield from profile_commit(run, run.workspace.head)
     run.targets = rank_targets(run)
     yield e.Reprofiled(
         commit=run.workspace.head,

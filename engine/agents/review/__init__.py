@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 
 from engine import events as e
-from engine.agents import notebook
+from engine.agents import notebook, ranking, workloads
 from engine.agents.review import benchmarks, comprehension, correctness, disclosure, quality, safety
 from engine.agents.review.verdict import summary_of, verdict_of
 from engine.run import Cancelled, Run
@@ -35,6 +35,7 @@ def review(run: Run) -> Iterator[e.Event]:
     """Run the six passes in order, write review-report.md, file the verdict."""
     started = time.monotonic()
     yield e.AgentStarted(agent="review", task="Six passes over the branch")
+    yield from _look_at_base(run)
     passes: list[PassResult] = []
     for name, run_pass in ORDER:
         result = yield from _one(run, name, run_pass, passes)
@@ -57,6 +58,14 @@ def review(run: Run) -> Iterator[e.Event]:
         without=tuple(run.without),
     )
     yield e.AgentFinished(agent="review", summary=verdict.replace("_", " "))
+
+
+def _look_at_base(run: Run) -> Iterator[e.Event]:
+    """A review of a branch that no loop of ours made has no recordings yet: make them from the base."""
+    if run.base_profile is None:
+        run.base_profile = run.profile = yield from ranking.profile_commit(run, run.workspace.base)
+    if run.session_workload is None:
+        run.session_workload = workloads.session_workload(run)
 
 
 def _one(
