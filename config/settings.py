@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,12 @@ DEBUG = os.environ.get("CODEFLASH_DEBUG") == "1"
 ALLOWED_HOSTS = os.environ.get("CODEFLASH_HOSTS", "127.0.0.1,localhost").split(",")
 PUBLIC = os.environ.get("CODEFLASH_PUBLIC") == "1"
 
-ENGINE_COMMAND = [sys.executable, "-m", "engine", "run"]
+ENGINE_COMMAND = shlex.split(os.environ.get("CODEFLASH_ENGINE_COMMAND", "")) or [
+    sys.executable,
+    "-m",
+    "engine",
+    "run",
+]
 """What a worker starts for a session; the path of the brief is added at the end."""
 SAMPLE_DIR = BASE_DIR / "examples"
 # Folders repositories may be registered from. Empty: any folder of this machine, or none but the sample's in public.

@@ -8,7 +8,7 @@ nothing. The reaper brings sessions of dead workers to their end.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -91,12 +91,13 @@ def lease_end() -> ExpressionWrapper[CombinedExpression]:
     return ExpressionWrapper(Now() + length, output_field=DateTimeField())
 
 
-def renew(worker: str) -> Beat:
-    """Extend every lease of this worker and read which are still its own and which are to stop.
+def renew(worker: str, sessions: Iterable[int]) -> Beat:
+    """Extend this worker's leases on ``sessions`` and read which are still its own and which are to stop.
 
     A database error is not an answer: the caller cannot tell and must neither write nor give up at once.
     """
-    Session.objects.filter(owner=worker, status__in=HELD).update(lease_until=lease_end())
+    mine = Session.objects.filter(owner=worker, status__in=HELD, pk__in=list(sessions))
+    mine.update(lease_until=lease_end())
     return look(worker)
 
 
@@ -124,7 +125,7 @@ def release(fence: Fence, *, status: Status, reason: str, advice: str = "") -> b
         session = mine.first()
         if session is None:
             return False
-        _end(session, status, reason, advice)
+        _end(session, Status(status), reason, advice)
     return True
 
 

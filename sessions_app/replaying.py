@@ -48,9 +48,10 @@ def replay(session_id: int, *, keep: bool) -> list[str]:
 
 
 def _clear(session: m.Session) -> None:
+    blank = m.Session()
     for name in PROJECTED:
         if name not in _LAUNCHED_WITH:
-            setattr(session, name, m.Session._meta.get_field(name).get_default())
+            setattr(session, name, getattr(blank, name))
     session.last_seq = 0
     for model, (path, _) in _TABLES.items():
         if model not in _KEPT_ROWS:

@@ -97,7 +97,7 @@ def closing(outcome: str = "finished") -> Iterator[e.Event]:
 
 
 def whole(verdict: str = "APPROVE", severity: str = "low") -> Iterator[e.Event]:
-    """Opening, a keep, two discards, a crash, a finding, a reverted keep, review and end, with times one second apart."""
+    """Opening, keeps, a discard, a crash, a finding, a reverted keep, review and end, one second apart."""
     facts = [
         *opening(),
         e.FindingSent(target=HOT.id, rank=1, text="a loop invariant", proposals=("hoist",)),
