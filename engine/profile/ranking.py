@@ -1,0 +1,216 @@
+"""One table for all four dimensions: a row per (function or module, dimension), best first.
+
+    expected g = 1 / (1 - s + s / k)        s share, k the rule's usual gain
+    score      = ln(g) x P(keep) x evidence weight x domain weight / seconds
+
+A row's score is that of its best rule. Shares are rounded to a hundredth, which is as fine as the sampler sees, so that
+two profiles of one commit rank alike. A row whose bound is under the noise floor is shown and scores 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from engine.profile.history import History
+from engine.profile.profile import Profile
+from engine.values import DOMAINS, Target
+
+EVIDENCE_WEIGHT = {"E3": 1.0, "E2": 0.7, "E1": 0.3, "E0": 0.0}
+DEEP_WEIGHT = {"cpu": 1.0, "async": 1.0, "memory": 0.5, "structure": 0.5}
+UNDER_FLOOR = "bound under the noise floor"
+SMALL_PEAK = "peak under 1 MiB: too small to decide"
+NO_RULE = "no known rewrite applies"
+NO_EVIDENCE = "no test or benchmark reaches it"
+LEAST_PEAK_BYTES = 1 << 20
+MOST_SHARE = 0.99
+
+
+@dataclass(frozen=True, kw_only=True)
+class RulePrior:
+    """A rule that proposes something for a target: its usual ``gain`` as a ratio and the cost of one try in seconds.
+
+    ``calls``: the rule also removes calls of the repo's own functions, so that the inclusive share is at stake.
+    ``key`` identifies the proposal among those not to be tried again.
+    """
+
+    rule: str
+    domain: str
+    gain: float
+    seconds: float = 20.0
+    calls: bool = False
+    key: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    target_id: str
+    path: str
+    qualname: str
+    line: int
+    domain: str
+    own: float | None
+    reach: float | None
+    note: str = ""
+
+
+def rank(
+    profile: Profile,
+    *,
+    domain: str,
+    rules: Mapping[str, Sequence[RulePrior]],
+    history: History,
+    floor: float,
+) -> list[Target]:
+    """The ranked table. ``domain`` is one dimension or "deep" for all; ``floor`` the noise floor as a fraction.
+
+    Rows without a score follow the others, largest share first. Ties go by path, line and rule id.
+    """
+    rows = [row for each in DOMAINS if domain in (each, "deep", "") for row in _rows(profile, each)]
+    weights = {domain: 1.0} if domain in DOMAINS else DEEP_WEIGHT
+    targets = [
+        _target(
+            row,
+            _usable(row, rules, history),
+            history,
+            profile.evidence(row.target_id, row.domain),
+            weights,
+            floor,
+        )
+        for row in rows
+    ]
+    return sorted(targets, key=_order)
+
+
+def _order(target: Target) -> tuple[float, float, str, int, str, str]:
+    unscored = -(target.share or 0.0) if target.score <= 0 else 0.0
+    first = target.rules[0] if target.rules else ""
+    return (-target.score, unscored, target.path, target.line, first, target.domain)
+
+
+def _rows(profile: Profile, domain: str) -> Iterator[_Row]:
+    if domain == "cpu":
+        for f in profile.functions:
+            yield _Row(
+                target_id=f.id,
+                path=f.path,
+                qualname=f.qualname,
+                line=f.line,
+                domain=domain,
+                own=f.share,
+                reach=f.reach,
+            )
+    elif domain == "memory":
+        for m in profile.memory:
+            note = SMALL_PEAK if m.own_bytes < LEAST_PEAK_BYTES else ""
+            yield _Row(
+                target_id=m.id,
+                path=m.path,
+                qualname=m.qualname,
+                line=m.line,
+                domain=domain,
+                own=m.share,
+                reach=m.reach,
+                note=note,
+            )
+    elif domain == "async":
+        for a in profile.asynchronous:
+            yield _Row(
+                target_id=a.id,
+                path=a.path,
+                qualname=a.qualname,
+                line=a.line,
+                domain=domain,
+                own=a.share,
+                reach=a.share,
+            )
+    else:
+        for s in profile.modules:
+            yield _Row(
+                target_id=s.id,
+                path=s.path,
+                qualname="<module>",
+                line=1,
+                domain=domain,
+                own=s.share,
+                reach=s.reach,
+            )
+
+
+def _usable(row: _Row, rules: Mapping[str, Sequence[RulePrior]], history: History) -> list[RulePrior]:
+    """The rules of the row's dimension that were not tried on this code before, one a rule id."""
+    found: dict[str, RulePrior] = {}
+    for prior in rules.get(row.target_id, ()):
+        if prior.domain == row.domain and (not prior.key or prior.key not in history.skip):
+            found.setdefault(prior.rule, prior)
+    return [found[rule] for rule in sorted(found)]
+
+
+def _target(
+    row: _Row,
+    priors: list[RulePrior],
+    history: History,
+    evidence: str,
+    weights: Mapping[str, float],
+    floor: float,
+) -> Target:
+    plain = Target(
+        path=row.path,
+        qualname=row.qualname,
+        line=row.line,
+        domain=row.domain,
+        share=_rounded(row.own),
+        bound=_bound(_rounded(row.own)),
+        evidence=evidence,
+        note=row.note or ("" if priors else NO_RULE),
+    )
+    if not priors or row.own is None:
+        return plain
+    weight = EVIDENCE_WEIGHT.get(evidence, 0.0) * weights.get(row.domain, 0.0)
+    scored = [(_score(row, prior, history) * weight, prior) for prior in priors]
+    scored.sort(key=lambda each: (-each[0], each[1].rule))
+    return _with_rules(plain, row, scored, floor)
+
+
+def _with_rules(plain: Target, row: _Row, scored: list[tuple[float, RulePrior]], floor: float) -> Target:
+    score, best = scored[0]
+    share = _share(row, best)
+    bound = _bound(share)
+    note = plain.note
+    if bound is not None and bound < 1 + floor:
+        note = UNDER_FLOOR
+    elif not note and plain.evidence == "E0":
+        note = NO_EVIDENCE
+    return replace(
+        plain,
+        share=share,
+        bound=bound,
+        expected=_expected(share, best.gain),
+        score=0.0 if note else score,
+        rules=tuple(prior.rule for _, prior in scored),
+        note=note,
+    )
+
+
+def _score(row: _Row, prior: RulePrior, history: History) -> float:
+    g = _expected(_share(row, prior), prior.gain)
+    if g is None or g <= 1 or prior.seconds <= 0:
+        return 0.0
+    return math.log(g) * history.p_keep(prior.rule) / prior.seconds
+
+
+def _share(row: _Row, prior: RulePrior) -> float | None:
+    return _rounded(row.reach if prior.calls else row.own)
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(min(share, MOST_SHARE), 2)
+
+
+def _bound(share: float | None) -> float | None:
+    return None if share is None else 1 / (1 - share)
+
+
+def _expected(share: float | None, gain: float) -> float | None:
+    return None if share is None or gain <= 0 else 1 / (1 - share + share / gain)
