@@ -99,4 +99,6 @@ def from_dict(data: dict[str, Any]) -> Brief:
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise BriefError(f"brief: {name} is {value!r}; it takes one of {', '.join(c or '(empty)' for c in choices)}")
+        raise BriefError(
+            f"brief: {name} is {value!r}; it takes one of {', '.join(c or '(empty)' for c in choices)}"
+        )

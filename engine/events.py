@@ -413,7 +413,9 @@ def _build(cls: type[Any], data: Mapping[str, Any]) -> Any:
 
 def _value(hint: Any, value: Any) -> Any:
     if get_origin(hint) in (Union, types.UnionType):
-        return None if value is None else _value(next(a for a in get_args(hint) if a is not type(None)), value)
+        return (
+            None if value is None else _value(next(a for a in get_args(hint) if a is not type(None)), value)
+        )
     if is_dataclass(hint) and isinstance(hint, type):
         return _build(hint, value)
     if get_origin(hint) is tuple:

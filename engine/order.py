@@ -90,7 +90,11 @@ TABLE: dict[tuple[Stage, type[e.Event]], Stage] = {
     (_S.ENDING, e.SessionEnded): _S.ENDED,
     **{(stage, e.StageFailed): _S.CLEANUP for stage in _WORKING},
     **{(stage, event): stage for stage in _OPTIMIZING for event in ALONGSIDE},
-    **{(stage, event): stage for stage in (*_WORKING, _S.REVIEW, _S.CLEANUP, _S.ENDING) for event in _ANY_TIME},
+    **{
+        (stage, event): stage
+        for stage in (*_WORKING, _S.REVIEW, _S.CLEANUP, _S.ENDING)
+        for event in _ANY_TIME
+    },
 }
 """SessionStarted is the only way out of NEW; nothing leaves ENDED. The review mode goes from BASELINE to REVIEW by
 PlateauReached with cause ``branch``: there is no experiment to wait for."""

@@ -38,7 +38,9 @@ def _hand_off_quietly(run: Run) -> Iterator[e.Event]:
         written = list(notebook.write_hand_off(run))
     except Exception as error:
         log.exception("the hand-off could not be written")
-        written = [e.NoteLogged(source="router", text=f"The hand-off could not be written: {error}", level="warning")]
+        written = [
+            e.NoteLogged(source="router", text=f"The hand-off could not be written: {error}", level="warning")
+        ]
     yield from written
 
 

@@ -71,7 +71,9 @@ def _reason_to_stop(run: Run) -> e.PlateauReached | None:
     if sum(not a.restored for a in run.attempts) >= limits.experiments:
         return _complete("experiments", f"the limit of {limits.experiments} experiments is reached", run)
     if run.seconds >= limits.wall_seconds:
-        return _complete("budget", f"the time limit of {limits.wall_seconds / 60:.0f} minutes is reached", run)
+        return _complete(
+            "budget", f"the time limit of {limits.wall_seconds / 60:.0f} minutes is reached", run
+        )
     return None
 
 

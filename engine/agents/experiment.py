@@ -105,7 +105,10 @@ def attempt(run: Run, target: Target, candidate: Candidate, agent: str) -> Gener
         raise
     except Exception as error:  # our own fault is one experiment's fact, not the session's end
         outcome = e.ExperimentCrashed(
-            number=number, error=f"{type(error).__name__}: {error}", diff=diff, output=traceback.format_exc()[-4000:]
+            number=number,
+            error=f"{type(error).__name__}: {error}",
+            diff=diff,
+            output=traceback.format_exc()[-4000:],
         )
     outcome = replace(outcome, seconds=round(time.monotonic() - started, 3))
     return (yield from _conclude(run, base, outcome))
@@ -124,7 +127,9 @@ def _decide(
     yield e.ExperimentAdvanced(number=number, step="benchmark", detail="interleaved pairs of fresh processes")
     micro = workloads.micro(run, target) or workloads.end_to_end(run, target)
     if micro is None:
-        return _discard(run, base, evidence, diff, "no evidence", "Nothing that reaches this target can be measured")
+        return _discard(
+            run, base, evidence, diff, "no evidence", "Nothing that reaches this target can be measured"
+        )
     guard = workloads.end_to_end(run, target)
     measured = yield from _measure(run, number, arms, micro, guard if guard != micro else None)
     if measured.outcome == "crash":
@@ -134,7 +139,9 @@ def _decide(
         return _discard(run, base, evidence, diff, reason_class, measured.reason, measured)
     whole = yield from _end_to_end(run, number, arms, measured)
     if whole is not None and _clearly_slower(whole):
-        return _discard(run, base, evidence, diff, "guard", f"End to end slower: {whole.ratio:.3f}×", measured, whole)
+        return _discard(
+            run, base, evidence, diff, "guard", f"End to end slower: {whole.ratio:.3f}×", measured, whole
+        )
     yield e.ExperimentAdvanced(number=number, step="commit", detail=run.workspace.branch)
     commit = run.workspace.commit(
         tree=arms.after,
@@ -297,7 +304,11 @@ def _result_fields(outcome: e.Event) -> dict[str, object]:
 
 def hypothesis(target: Target, candidate: Candidate) -> str:
     """Written before the change: where the time goes, what the rule changes, what would make it wrong."""
-    share = f"{target.share:.1%} of the profiled {_thing(target.domain)}" if target.share is not None else "a share"
+    share = (
+        f"{target.share:.1%} of the profiled {_thing(target.domain)}"
+        if target.share is not None
+        else "a share"
+    )
     obligations = "; ".join(candidate.proposal.obligations)
     wrong = f" It would be wrong if this does not hold: {obligations}." if obligations else ""
     return (
@@ -307,7 +318,9 @@ def hypothesis(target: Target, candidate: Candidate) -> str:
 
 
 def _thing(domain: str) -> str:
-    return {"memory": "peak memory", "structure": "import time", "async": "waiting time"}.get(domain, "CPU time")
+    return {"memory": "peak memory", "structure": "import time", "async": "waiting time"}.get(
+        domain, "CPU time"
+    )
 
 
 def unified(candidate: Candidate) -> str:

@@ -11,6 +11,7 @@ from engine.agents import workloads
 from engine.measure import Arm, Workload
 from engine.run import Attempt, Run
 from engine.values import Measurement
+from engine.workspace.history import without
 
 MOST = 8
 """Keeps measured at the most; the rest are listed as not measured."""
@@ -27,7 +28,7 @@ class Without:
 
 def tree_without(run: Run, attempt: Attempt, name: str) -> Path | None:
     """A work tree of HEAD with one commit taken out, or None when later commits build on its lines."""
-    files = run.workspace.without(attempt.commit)
+    files = without(run.workspace, attempt.commit)
     if files is None:
         return None
     tree = run.workspace.tree(name, run.workspace.head)
@@ -38,7 +39,9 @@ def tree_without(run: Run, attempt: Attempt, name: str) -> Path | None:
 
 def workload_of(run: Run, attempt: Attempt) -> Workload | None:
     """The recorded calls that the keep was measured on, as recorded before it."""
-    return workloads.micro(run, attempt.target, recordings=Path(attempt.recordings) if attempt.recordings else None)
+    return workloads.micro(
+        run, attempt.target, recordings=Path(attempt.recordings) if attempt.recordings else None
+    )
 
 
 def measure_without(run: Run, attempt: Attempt) -> Generator[e.Event, None, Without]:
@@ -77,10 +80,14 @@ def loses_nothing(measured: Measurement) -> bool:
 
 
 def _revert(run: Run, attempt: Attempt, measured: Measurement) -> Iterator[e.Event]:
-    files = run.workspace.without(attempt.commit)
+    files = without(run.workspace, attempt.commit)
     if not files:
         return
-    reason = f"Without it nothing is lost: {measured.ratio:.3f}× with it" if measured.ratio else "It brings nothing"
+    reason = (
+        f"Without it nothing is lost: {measured.ratio:.3f}× with it"
+        if measured.ratio
+        else "It brings nothing"
+    )
     tree = run.workspace.tree("head", run.workspace.head)
     for path, text in files.items():
         (tree / path).write_bytes(text)

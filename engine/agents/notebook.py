@@ -221,7 +221,11 @@ def learning_of(run: Run, attempt: Attempt) -> e.LearningNoted:
     """One claim with its numbers: what held on which code, or what did not and why."""
     m = attempt.measurement
     python = run.environment.python_version if run.environment else ""
-    numbers = f"{m.ratio:.3f}x, {m.pairs} pairs" if m and m.ratio is not None else attempt.reason_class or "not measured"
+    numbers = (
+        f"{m.ratio:.3f}x, {m.pairs} pairs"
+        if m and m.ratio is not None
+        else attempt.reason_class or "not measured"
+    )
     if attempt.status == "keep":
         claim = f"{attempt.pattern} on {attempt.target.qualname} pays: {attempt.title}"
     else:

@@ -55,9 +55,7 @@ def candidates_of(run: Run, target_id: str) -> Iterator[Candidate | Refused]:
         return
     source = run.workspace.show(run.workspace.head, path)
     try:
-        site = build_site(
-            source=source, path=path, qualname=qualname, facts=run.profile.facts_for(target_id)
-        )
+        site = build_site(source=source, path=path, qualname=qualname, facts=run.profile.facts_for(target_id))
     except SiteError:
         return
     for rule, proposal in proposals(site, domain=run.domain):
@@ -122,4 +120,6 @@ def order(run: Run, target: Target, candidates: list[Candidate]) -> list[Candida
     """Most promising first: P(keep) of the rule by its usual gain; ties by rule id, so that the order is fixed."""
     history = run.history
     assert history is not None
-    return sorted(candidates, key=lambda c: (-history.p_keep(c.rule.id) * c.rule.gain, c.rule.id, c.proposal.claim))
+    return sorted(
+        candidates, key=lambda c: (-history.p_keep(c.rule.id) * c.rule.gain, c.rule.id, c.proposal.claim)
+    )

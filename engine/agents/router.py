@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from engine import events as e
 from engine.run import RoleFailed, Run
+from engine.workspace.history import count_lines
 
 SUFFIXES = {
     ".py": "python",
@@ -54,14 +55,16 @@ def detect_language(run: Run, files: list[str]) -> e.LanguageDetected:
     markers = [name for name in MARKERS if name in files]
     python = counts["python"]
     if not python:
-        found = ", ".join(f"{n} {language} files" for language, n in counts.most_common(3)) or "no source files"
+        found = (
+            ", ".join(f"{n} {language} files" for language, n in counts.most_common(3)) or "no source files"
+        )
         raise RoleFailed(
             f"No Python was found in this repo ({found}).",
             advice="Register a repo with Python sources; other languages are not optimized by this crew yet.",
         )
     run.language = "python"
     return e.LanguageDetected(
-        language="python", files=python, lines=run.workspace.count_lines(".py"), evidence=tuple(markers)
+        language="python", files=python, lines=count_lines(run.workspace, ".py"), evidence=tuple(markers)
     )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from engine import events as e
 from engine.agents import notebook
-from engine.environment import EnvironmentProblem, prepare as prepare_environment
+from engine.environment import EnvironmentProblem
+from engine.environment import prepare as prepare_environment
 from engine.measure import Gauge, working
 from engine.run import RoleFailed, Run
 from engine.values import TestRun
@@ -48,7 +49,9 @@ def prepare(run: Run) -> Iterator[e.Event]:
         benchmarks=tuple(environment.benchmarks),
         notes=tuple(environment.notes),
     )
-    yield e.AgentFinished(agent="setup", summary=f"{environment.manager}, Python {environment.python_version}")
+    yield e.AgentFinished(
+        agent="setup", summary=f"{environment.manager}, Python {environment.python_version}"
+    )
 
 
 def validate(run: Run) -> Iterator[e.Event]:
@@ -71,7 +74,9 @@ def validate(run: Run) -> Iterator[e.Event]:
     yield e.TestsRan(purpose="base", run=result)
     check_suite(run, result)
     run.baseline_tests = result
-    yield e.DependenciesResearched(packages=tuple(sorted(environment.installed)), notes=research(environment.installed))
+    yield e.DependenciesResearched(
+        packages=tuple(sorted(environment.installed)), notes=research(environment.installed)
+    )
     run.gauge = Gauge(
         sandbox=run.sandbox,
         environment=environment,
@@ -103,7 +108,8 @@ def check_suite(run: Run, result: TestRun) -> None:
         )
     if bad:
         run.notes.append(
-            f"{bad} of {total} tests already fail on the base and are set aside: " + ", ".join(result.failures[:10])
+            f"{bad} of {total} tests already fail on the base and are set aside: "
+            + ", ".join(result.failures[:10])
         )
 
 

@@ -13,6 +13,7 @@ from engine.fingerprint import fingerprint
 from engine.run import CancelToken, RoleFailed, Run
 from engine.sandbox import Sandbox, probe_isolation, repair_hint
 from engine.workspace import Workspace
+from engine.workspace.history import continue_from
 
 
 def open_run(brief: Brief, cancel: CancelToken) -> Run:
@@ -28,7 +29,9 @@ def open_run(brief: Brief, cancel: CancelToken) -> Run:
         )
     sandbox = Sandbox(isolation, scratch=work / "scratch")
     cancel.on_set(sandbox.cancel)
-    return Run(brief=brief, cancel=cancel, isolation=isolation, sandbox=sandbox, workspace=open_workspace(brief))
+    return Run(
+        brief=brief, cancel=cancel, isolation=isolation, sandbox=sandbox, workspace=open_workspace(brief)
+    )
 
 
 def check_room(brief: Brief) -> None:
@@ -46,16 +49,15 @@ def open_workspace(brief: Brief) -> Workspace:
     """A fresh clone; on resume, the earlier session's clone with its commits under our branch name."""
     root = Path(brief.work)
     if brief.resume_from and (Path(brief.resume_from) / "clone.git").is_dir():
-        return Workspace.continue_from(Path(brief.resume_from), root=root, branch=brief.branch)
-    branch = brief.review_branch if brief.mode == "review" else ""
+        return continue_from(Path(brief.resume_from), root=root, branch=brief.branch)
+    reviewed = brief.review_branch if brief.mode == "review" else ""
     return Workspace.create(
         source=brief.source,
         root=root,
-        branch=brief.branch,
+        branch=reviewed or brief.branch,
         base_ref=brief.base_ref,
         base=brief.base,
         allowed_roots=brief.allowed_roots,
-        head_ref=branch,
     )
 
 

@@ -10,13 +10,16 @@ from engine.agents.review.verdict import state_of
 from engine.measure import Arm
 from engine.run import Attempt, Run
 from engine.values import Measurement, PassResult, ReviewFinding
+from engine.workspace.history import parent
 
 NAME = "benchmark verification"
 
 
 def run_pass(run: Run, _before: list[PassResult]) -> Generator[e.Event, None, PassResult]:
     if run.workspace.head == run.workspace.base:
-        return PassResult(name=NAME, state="clear", summary="Nothing was kept, so there is nothing to measure")
+        return PassResult(
+            name=NAME, state="clear", summary="Nothing was kept, so there is nothing to measure"
+        )
     measured = yield from session_number(run)
     yield e.SessionMeasured(head=run.workspace.head, base=run.workspace.base, measurement=measured)
     run.session_measurement = measured
@@ -25,7 +28,9 @@ def run_pass(run: Run, _before: list[PassResult]) -> Generator[e.Event, None, Pa
         found = yield from claim_again(run, attempt)
         findings.extend(found)
     yield from _leave_one_out(run)
-    return PassResult(name=NAME, state=state_of(findings), summary=words(run, measured), findings=tuple(findings))
+    return PassResult(
+        name=NAME, state=state_of(findings), summary=words(run, measured), findings=tuple(findings)
+    )
 
 
 def session_number(run: Run) -> Generator[e.Event, None, Measurement]:
@@ -62,13 +67,20 @@ def claim_again(run: Run, attempt: Attempt) -> Generator[e.Event, None, list[Rev
     workload, gauge = leave_one_out.workload_of(run, attempt), run.gauge
     claim = attempt.measurement
     if workload is None or gauge is None or claim is None or claim.ratio is None:
-        return [_finding("medium", f"The claim of experiment {attempt.number} could not be measured again", attempt.title)]
+        return [
+            _finding(
+                "medium",
+                f"The claim of experiment {attempt.number} could not be measured again",
+                attempt.title,
+            )
+        ]
     ratio = claim.ratio
-    before = run.workspace.tree("review-base", f"{attempt.commit}^")
+    earlier = parent(run.workspace, attempt.commit)
+    before = run.workspace.tree("review-base", earlier)
     after = run.workspace.tree("review", attempt.commit)
     again = yield from run.during(
         lambda: gauge.compare(
-            Arm(tree=before, commit=f"{attempt.commit}^"),
+            Arm(tree=before, commit=earlier),
             Arm(tree=after, commit=attempt.commit),
             workload,
             pairs=20,
@@ -85,7 +97,11 @@ def claim_again(run: Run, attempt: Attempt) -> Generator[e.Event, None, list[Rev
     if not again.low / slack <= ratio <= again.high * slack:
         title = f"The claim of experiment {attempt.number} lies outside the re-measured interval"
         severity = "high" if ratio > again.high * slack else "note"
-        return [_finding(severity, title, f"claimed {ratio:.3f}x, measured again {experiment.numbers(again)}", attempt)]
+        return [
+            _finding(
+                severity, title, f"claimed {ratio:.3f}x, measured again {experiment.numbers(again)}", attempt
+            )
+        ]
     return []
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from engine.run import Run
 from engine.values import Target
+from engine.workspace.history import changed_files
 
 Functions = dict[str, tuple[int, str]]
 
@@ -32,7 +33,7 @@ def changed_targets(run: Run) -> list[Target]:
     """A target for each function that differs between base and HEAD, in path and line order."""
     base, head = run.workspace.base, run.workspace.head
     targets: list[Target] = []
-    for path in run.workspace.changed_files(base, head):
+    for path in changed_files(run.workspace, base, head):
         if path.endswith(".py"):
             targets.extend(_changed_in(run, path, base, head))
     return sorted(targets, key=lambda t: (t.path, t.line))

@@ -8,6 +8,7 @@ from engine import events as e
 from engine.agents.review.verdict import state_of
 from engine.run import Run
 from engine.values import PassResult, ReviewFinding
+from engine.workspace.history import changed_files, parent
 
 NAME = "comprehension"
 
@@ -20,11 +21,15 @@ def run_pass(run: Run, _before: list[PassResult]) -> Generator[e.Event, None, Pa
     for commit in commits:
         attempt = known.get(commit.experiment)
         if attempt is None and run.brief.mode != "review":
-            findings.append(_finding("critical", f"Commit {commit.sha[:7]} belongs to no experiment", commit.subject))
+            findings.append(
+                _finding("critical", f"Commit {commit.sha[:7]} belongs to no experiment", commit.subject)
+            )
         elif attempt is None:
             findings.append(_finding("note", f"Commit {commit.sha[:7]} names no experiment", commit.subject))
         elif not attempt.hypothesis.strip():
-            findings.append(_finding("medium", f"Experiment {attempt.number} has no hypothesis", attempt.title))
+            findings.append(
+                _finding("medium", f"Experiment {attempt.number} has no hypothesis", attempt.title)
+            )
         else:
             findings.extend(_own_files_only(run, commit.sha, attempt.target.path))
     missing = [a for a in known.values() if a.commit not in {c.sha for c in commits}]
@@ -32,14 +37,21 @@ def run_pass(run: Run, _before: list[PassResult]) -> Generator[e.Event, None, Pa
         _finding("critical", f"Experiment {a.number} is kept but its commit is not on the branch", a.title)
         for a in missing
     )
-    words = f"{len(commits)} commits, {len(known)} kept experiments, one to one" if commits else "No commit to explain"
+    words = (
+        f"{len(commits)} commits, {len(known)} kept experiments, one to one"
+        if commits
+        else "No commit to explain"
+    )
     return PassResult(name=NAME, state=state_of(findings), summary=words, findings=tuple(findings))
 
 
 def _own_files_only(run: Run, sha: str, path: str) -> list[ReviewFinding]:
     """A kept commit may change only the file that its experiment names."""
-    foreign = [p for p in run.workspace.changed_files(f"{sha}^", sha) if p != path]
-    return [_finding("critical", f"Commit {sha[:7]} also changes {p}", "It is outside its experiment", p) for p in foreign]
+    foreign = [p for p in changed_files(run.workspace, parent(run.workspace, sha), sha) if p != path]
+    return [
+        _finding("critical", f"Commit {sha[:7]} also changes {p}", "It is outside its experiment", p)
+        for p in foreign
+    ]
 
 
 def _finding(severity: str, title: str, text: str, path: str = "") -> ReviewFinding:

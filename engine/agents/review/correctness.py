@@ -56,7 +56,9 @@ def compare_suites(run: Run, tests: TestRun) -> list[ReviewFinding]:
     if new or tests.failed + tests.errors > base.failed + base.errors:
         findings.append(_finding("critical", "Tests fail on HEAD that pass on the base", ", ".join(new[:10])))
     if tests.passed + tests.failed < base.passed + base.failed:
-        findings.append(_finding("high", "Fewer tests ran than on the base", f"{tests.passed} against {base.passed}"))
+        findings.append(
+            _finding("high", "Fewer tests ran than on the base", f"{tests.passed} against {base.passed}")
+        )
     if tests.skipped > base.skipped:
         findings.append(_finding("high", "More tests are skipped than on the base", f"{tests.skipped}"))
     return findings
@@ -85,11 +87,22 @@ def judge(run: Run, target: Target, evidence: Evidence) -> list[ReviewFinding]:
     if not evidence.passed:
         severity = "critical" if evidence.reason_class in ("differs", "tests") else "medium"
         text = " ".join(part for part in (evidence.reason, evidence.counterexample) if part)
-        title = f"{target.qualname} behaves differently" if severity == "critical" else f"{target.qualname}: weak evidence"
+        title = (
+            f"{target.qualname} behaves differently"
+            if severity == "critical"
+            else f"{target.qualname}: weak evidence"
+        )
         return [_finding(severity, title, text, target)]
     if evidence.level == "E1":
         title = f"{target.qualname} is checked by the tests alone"
-        return [_finding("medium", title, "Its calls could not be replayed; the tests execute the changed lines.", target)]
+        return [
+            _finding(
+                "medium",
+                title,
+                "Its calls could not be replayed; the tests execute the changed lines.",
+                target,
+            )
+        ]
     return []
 
 

@@ -8,6 +8,7 @@ from engine import events as e
 from engine.agents.review.verdict import state_of
 from engine.run import Attempt, Run
 from engine.values import PassResult, ReviewFinding
+from engine.workspace.history import parent
 
 NAME = "quality"
 LONG_LINE, MANY_LINES, SMALL_GAIN = 120, 10, 1.05
@@ -26,13 +27,15 @@ def run_pass(run: Run, _before: list[PassResult]) -> Generator[e.Event, None, Pa
 def _style(added: list[str]) -> Iterator[ReviewFinding]:
     long = [line for line in added if len(line) > LONG_LINE]
     if long:
-        yield _finding("low", f"{len(long)} added lines are longer than {LONG_LINE} characters", long[0].strip()[:160])
+        yield _finding(
+            "low", f"{len(long)} added lines are longer than {LONG_LINE} characters", long[0].strip()[:160]
+        )
     if any(line != line.rstrip() for line in added):
         yield _finding("low", "Added lines end in white space", "")
 
 
 def _worth(run: Run, attempt: Attempt) -> Iterator[ReviewFinding]:
-    diff = run.workspace.diff(f"{attempt.commit}^", attempt.commit)
+    diff = run.workspace.diff(parent(run.workspace, attempt.commit), attempt.commit)
     lines = sum(1 for line in diff.splitlines() if line.startswith("+") and not line.startswith("+++"))
     ratio = attempt.measurement.ratio if attempt.measurement else None
     if ratio is not None and lines > MANY_LINES and ratio < SMALL_GAIN:

@@ -12,6 +12,7 @@ from engine.agents.review.verdict import state_of
 from engine.edit import editable
 from engine.run import Run
 from engine.values import PassResult, ReviewFinding
+from engine.workspace.history import changed_files
 
 NAME = "safety"
 GUARDS: tuple[tuple[str, type[ast.AST]], ...] = (
@@ -30,15 +31,21 @@ UNBOUNDED = re.compile(r"lru_cache\(\s*(?:maxsize\s*=\s*)?None|functools\.cache\
 def run_pass(run: Run, _before: list[PassResult]) -> Generator[e.Event, None, PassResult]:
     yield from ()
     base, head = run.workspace.base, run.workspace.head
-    files = run.workspace.changed_files(base, head)
+    files = changed_files(run.workspace, base, head)
     findings: list[ReviewFinding] = []
     for path in files:
         if not editable(path):
-            findings.append(_finding("critical", "A test, benchmark or configuration file was changed", path, path))
+            findings.append(
+                _finding("critical", "A test, benchmark or configuration file was changed", path, path)
+            )
         elif path.endswith(".py"):
             findings.extend(_removed_guards(run, path))
     findings.extend(_added_lines(run.workspace.diff(base, head)))
-    summary = f"{len(files)} files changed; handlers, checks, locks, caches and secrets looked at" if files else "No change"
+    summary = (
+        f"{len(files)} files changed; handlers, checks, locks, caches and secrets looked at"
+        if files
+        else "No change"
+    )
     return PassResult(name=NAME, state=state_of(findings), summary=summary, findings=tuple(findings))
 
 
@@ -65,9 +72,13 @@ def _added_lines(diff: str) -> list[ReviewFinding]:
         if line.startswith("+++ "):
             path = line[6:]
         elif line.startswith("+") and UNBOUNDED.search(line):
-            findings.append(_finding("high", "A cache without a bound was added", line[1:].strip()[:200], path))
+            findings.append(
+                _finding("high", "A cache without a bound was added", line[1:].strip()[:200], path)
+            )
         elif line.startswith("+") and SECRET.search(line):
-            findings.append(_finding("critical", "A line looks like a secret", "The value is not repeated here.", path))
+            findings.append(
+                _finding("critical", "A line looks like a secret", "The value is not repeated here.", path)
+            )
     return findings
 
 
