@@ -35,6 +35,14 @@ def _svg(kind: str, width: float, height: float, body: SafeString) -> SafeString
     )  # fmt: skip
 
 
+def _stretched(kind: str, width: float, height: float, body: SafeString) -> SafeString:
+    """A drawing that fills the width its place gives it."""
+    return format_html(
+        '<svg class="{}" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true">{}</svg>',
+        kind, _xy(width), _xy(height), body,
+    )  # fmt: skip
+
+
 def interval_mark(
     ratio: float | None,
     low: float | None,
@@ -51,7 +59,9 @@ def interval_mark(
     if floor:
         left, right = (_clamp(_position(v, axis, width), width) for v in (1 / (1 + floor), 1 + floor))
         parts.append(
-            format_html('<rect class="noise" x="{}" y="3" width="{}" height="10"/>', _xy(left), _xy(right - left))
+            format_html(
+                '<rect class="noise" x="{}" y="3" width="{}" height="10"/>', _xy(left), _xy(right - left)
+            )
         )
     parts.append(format_html('<line class="one" x1="{0}" x2="{0}" y1="2" y2="14"/>', _xy(one)))
     if ratio is not None and math.isfinite(ratio) and ratio > 0:
@@ -71,17 +81,26 @@ def _estimate(
         yield format_html('<path class="arrow {}" d="M7 4.5 3 8l4 3.5z"/>', state)
         return
     if ratio > axis[1]:
-        yield format_html('<path class="arrow {0}" d="M{1} 4.5 {2} 8l-4 3.5z"/>', state, _xy(width - 7), _xy(width - 3))
+        yield format_html(
+            '<path class="arrow {0}" d="M{1} 4.5 {2} 8l-4 3.5z"/>', state, _xy(width - 7), _xy(width - 3)
+        )
         return
     if low and high and low > 0 and high > 0:
         left, right = (_clamp(_position(v, axis, width), width) for v in (low, high))
         yield format_html(
-            '<rect class="ci {}" x="{}" y="5" width="{}" height="6" rx="2"/>', state, _xy(left), _xy(max(right - left, 1))
+            '<rect class="ci {}" x="{}" y="5" width="{}" height="6" rx="2"/>',
+            state,
+            _xy(left),
+            _xy(max(right - left, 1)),
         )
-    yield format_html('<circle class="dot {}" cx="{}" cy="8" r="2.5"/>', state, _xy(_position(ratio, axis, width)))
+    yield format_html(
+        '<circle class="dot {}" cx="{}" cy="8" r="2.5"/>', state, _xy(_position(ratio, axis, width))
+    )
 
 
-def sparkline(values: Sequence[float], *, top: float = 2.0, width: float = 130, height: float = 32) -> SafeString:
+def sparkline(
+    values: Sequence[float], *, top: float = 2.0, width: float = 130, height: float = 32
+) -> SafeString:
     """Running best as a step line on a log axis from 1× to ``top`` (shared by one list); 1× is dashed."""
     top = max(top, 1.05, *(v for v in values if math.isfinite(v)))
     base = height - 4
@@ -120,10 +139,7 @@ def _bar(kind: str, share: float, state: str, width: float) -> SafeString:
         '<rect class="track" width="{0}" height="4" rx="2"/><rect class="fill {1}" width="{2}" height="4" rx="2"/>',
         _xy(width), state, _xy(share * width),
     )  # fmt: skip
-    return format_html(
-        '<svg class="bar {}" viewBox="0 0 {} 4" preserveAspectRatio="none" aria-hidden="true" focusable="false">{}</svg>',
-        kind, _xy(width), body,
-    )  # fmt: skip
+    return _stretched(f"bar {kind}", width, 4, body)
 
 
 def lane(spans: Iterable[Sequence[Any]], start: float, end: float) -> SafeString:
@@ -136,44 +152,56 @@ def lane(spans: Iterable[Sequence[Any]], start: float, end: float) -> SafeString
     def x(moment: float) -> float:
         return min(max((moment - start) / long, 0), 1) * LANE_WIDTH
 
-    parts = [_span(x(s[0]), x(end if s[1] is None else s[1]), "running" if s[1] is None else str(s[2])) for s in spans]
+    parts = [
+        _span(x(s[0]), x(end if s[1] is None else s[1]), "running" if s[1] is None else str(s[2]))
+        for s in spans
+    ]
     track = format_html('<rect class="track" width="{}" height="{}" rx="3"/>', LANE_WIDTH, LANE_HEIGHT)
-    return format_html(
-        '<svg class="lane" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true" focusable="false">{}{}</svg>',
-        LANE_WIDTH, LANE_HEIGHT, track, SafeString("".join(parts)),
-    )  # fmt: skip
+    return _stretched("lane", LANE_WIDTH, LANE_HEIGHT, SafeString("".join([track, *parts])))
 
 
 def _span(left: float, right: float, kind: str) -> SafeString:
     width = max(right - left, 2.0)
     if kind == "keep":
-        return format_html('<rect class="keep" x="{}" y="1" width="{}" height="16" rx="1"/>', _xy(left), _xy(width))
+        return format_html(
+            '<rect class="keep" x="{}" y="1" width="{}" height="16" rx="1"/>', _xy(left), _xy(width)
+        )
     if kind == "discard":
-        return format_html('<rect class="discard" x="{}" y="6" width="{}" height="6"/>', _xy(left), _xy(width))
+        return format_html(
+            '<rect class="discard" x="{}" y="6" width="{}" height="6"/>', _xy(left), _xy(width)
+        )
     if kind in ("crash", "failed"):
         middle = left + width / 2
         return format_html(
             '<path class="failed" d="M{0} 5.5l7 7m0-7l-7 7"/>', _xy(min(max(middle - 3.5, 0), LANE_WIDTH - 7))
         )
     if kind == "running":
-        return format_html('<rect class="running" x="{}" y="5" width="{}" height="8" rx="1"/>', _xy(left), _xy(width))
-    return format_html('<rect class="work" x="{}" y="6" width="{}" height="6" rx="1"/>', _xy(left), _xy(width))
+        return format_html(
+            '<rect class="running" x="{}" y="5" width="{}" height="8" rx="1"/>', _xy(left), _xy(width)
+        )
+    return format_html(
+        '<rect class="work" x="{}" y="6" width="{}" height="6" rx="1"/>', _xy(left), _xy(width)
+    )
 
 
 def week_bars(counts: Sequence[tuple[str, int]], *, width: float = 370, height: float = 92) -> SafeString:
     """Bars with their number above and their week below; the newest week is pale because it is not over."""
     top = max((count for _, count in counts), default=0) or 1
     slot = width / max(len(counts), 1)
-    bars = format_html_join(
-        "",
-        '<rect class="{}" x="{}" y="{}" width="{}" height="{}"/><text x="{}" y="{}">{}</text><text class="week" x="{}" y="{}">{}</text>',
-        (_week(i, label, count, top, slot, height, i == len(counts) - 1) for i, (label, count) in enumerate(counts)),
+    shape = (
+        '<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>'
+        '<text x="{}" y="{}">{}</text><text class="week" x="{}" y="{}">{}</text>'
     )
+    last = len(counts) - 1
+    rows = (_week(i, label, count, top, slot, height, i == last) for i, (label, count) in enumerate(counts))
+    bars = format_html_join("", shape, rows)
     base = format_html('<line class="one" x1="0" x2="{0}" y1="{1}" y2="{1}"/>', _xy(width), _xy(height - 18))
     return _svg("weeks", width, height, SafeString(base + bars))
 
 
-def _week(i: int, label: str, count: int, top: int, slot: float, height: float, last: bool) -> tuple[str, ...]:
+def _week(
+    i: int, label: str, count: int, top: int, slot: float, height: float, last: bool
+) -> tuple[str, ...]:
     tall = count / top * (height - 40)
     left, middle, floor = i * slot + slot * 0.14, i * slot + slot / 2, height - 18
     return (
@@ -192,5 +220,7 @@ def ticks(start: float, end: float) -> list[tuple[float, float]]:
 
 def spans_of(agents: Mapping[str, Any]) -> tuple[float, float] | None:
     """The first and last moment any agent worked, in epoch seconds; None before anyone did."""
-    moments = [m for a in agents.values() for s in a.get("spans", []) for m in s[:2] if isinstance(m, int | float)]
+    moments = [
+        m for a in agents.values() for s in a.get("spans", []) for m in s[:2] if isinstance(m, int | float)
+    ]
     return (min(moments), max(moments)) if moments else None

@@ -82,7 +82,9 @@ def _started(b: Body) -> Line:
     text = format_html("<b>Session started</b> on <code>{}</code>", b["branch"])
     isolation = b.get("isolation") or {}
     level = isolation.get("level", "") if isinstance(isolation, Mapping) else ""
-    meta = _join(f"from {words.short(b['base'])}", b.get("crew"), b.get("mode"), level and f"isolation {level}")
+    meta = _join(
+        f"from {words.short(b['base'])}", b.get("crew"), b.get("mode"), level and f"isolation {level}"
+    )
     return Line(text, meta, icon="play", family="run")
 
 
@@ -96,7 +98,9 @@ def _agent_finished(b: Body) -> Line:
 
 def _language(b: Body) -> Line:
     text = format_html("<b>router</b> found {}", b["language"])
-    return Line(text, f"{words.plural(b['files'], 'file')}, {words.plural(b['lines'], 'line')}", agent="router")
+    return Line(
+        text, f"{words.plural(b['files'], 'file')}, {words.plural(b['lines'], 'line')}", agent="router"
+    )
 
 
 def _domain(b: Body) -> Line:
@@ -117,7 +121,9 @@ def _tests(b: Body) -> Line:
         text = format_html("{}, {} failed", text, f"{failed:,}")
     if run.get("skipped"):
         text = format_html("{}, {} skipped", text, f"{run['skipped']:,}")
-    meta = _join(b.get("purpose"), words.duration(run.get("seconds")) if run.get("seconds") is not None else "")
+    meta = _join(
+        b.get("purpose"), words.duration(run.get("seconds")) if run.get("seconds") is not None else ""
+    )
     icon, family = ("cross-ring", "bad") if failed else ("check", "ok")
     return Line(text, meta, icon=icon, family=family)
 
@@ -135,7 +141,9 @@ def _top(targets: Any) -> str:
     if not targets:
         return "no target above the floor"
     first = targets[0]
-    return f"top is {_name(first)}, {words.percent(first.get('share'))}; {words.plural(len(targets), 'target')}"
+    return (
+        f"top is {_name(first)}, {words.percent(first.get('share'))}; {words.plural(len(targets), 'target')}"
+    )
 
 
 def _baseline(b: Body) -> Line:
@@ -146,7 +154,11 @@ def _baseline(b: Body) -> Line:
 
 
 def _reprofiled(b: Body) -> Line:
-    return Line(format_html("<b>Re-profiled</b> after {}", words.short(b["commit"])), _cut(_top(b["targets"])), icon="refresh")
+    return Line(
+        format_html("<b>Re-profiled</b> after {}", words.short(b["commit"])),
+        _cut(_top(b["targets"])),
+        icon="refresh",
+    )
 
 
 def _dropped(b: Body) -> Line:
@@ -188,7 +200,9 @@ def _kept(b: Body) -> Line:
 def _discarded(b: Body) -> Line:
     m = b.get("measurement")
     ratio = f": {_ratio(m)}" if isinstance(m, Mapping) and m.get("ratio") is not None else ""
-    text = format_html("Discarded experiment {}{}, {}", b["number"], ratio, vocabulary.reason(b["reason_class"]))
+    text = format_html(
+        "Discarded experiment {}{}, {}", b["number"], ratio, vocabulary.reason(b["reason_class"])
+    )
     towards = f"{b['consecutive']} in a row" if b.get("consecutive") else ""
     return Line(text, _cut(_join(b["reason"], towards)), icon="minus-ring", family="mute")
 
@@ -200,7 +214,9 @@ def _crashed(b: Body) -> Line:
 
 def _reverted(b: Body) -> Line:
     text = format_html("<b>Took experiment {} off the branch</b>", b["number"])
-    return Line(text, _cut(_join(b["reason"], f"head is {words.short(b['head'])}")), icon="return", family="warn")
+    return Line(
+        text, _cut(_join(b["reason"], f"head is {words.short(b['head'])}")), icon="return", family="warn"
+    )
 
 
 def _finding(b: Body) -> Line:
@@ -209,7 +225,9 @@ def _finding(b: Body) -> Line:
 
 
 def _learning(b: Body) -> Line:
-    return Line(format_html("<b>Learning noted</b>: {}", _cut(b["claim"])), _cut(b.get("evidence", "")), icon="book")
+    return Line(
+        format_html("<b>Learning noted</b>: {}", _cut(b["claim"])), _cut(b.get("evidence", "")), icon="book"
+    )
 
 
 def _restored(b: Body) -> Line:
@@ -218,7 +236,9 @@ def _restored(b: Body) -> Line:
 
 
 def _scan(b: Body) -> Line:
-    text = format_html("<b>scan</b> ranked {}, recommends {}", words.plural(len(b["targets"]), "target"), b["domain"])
+    text = format_html(
+        "<b>scan</b> ranked {}, recommends {}", words.plural(len(b["targets"]), "target"), b["domain"]
+    )
     return Line(text, _cut(b["summary"]), agent="scan")
 
 
@@ -247,7 +267,13 @@ def _pass(b: Body) -> Line:
     found = vocabulary.mark("pass", result["state"])
     text = format_html("<b>review</b> {}: {}", result["name"], found.word.lower())
     family = "plain" if found.family == "ok" else found.family
-    return Line(text, _cut(result.get("summary", "")), agent="review" if family == "plain" else "", icon=found.icon, family=family)
+    return Line(
+        text,
+        _cut(result.get("summary", "")),
+        agent="review" if family == "plain" else "",
+        icon=found.icon,
+        family=family,
+    )
 
 
 def _review(b: Body) -> Line:
@@ -258,17 +284,26 @@ def _review(b: Body) -> Line:
 
 def _file(b: Body) -> Line:
     cut = f", {b['cut']:,} bytes cut" if b.get("cut") else ""
-    return Line(format_html("Wrote <code>{}</code>", b["name"]), f"{words.short(b['digest'], 8)}{cut}", icon="file", family="mute")
+    return Line(
+        format_html("Wrote <code>{}</code>", b["name"]),
+        f"{words.short(b['digest'], 8)}{cut}",
+        icon="file",
+        family="mute",
+    )
 
 
 def _waited(b: Body) -> Line:
     waited = words.duration(b["seconds"]) if b.get("seconds") is not None else ""
-    return Line(format_html("Waiting to measure behind {}", b["behind"]), waited, icon="hourglass", family="warn")
+    return Line(
+        format_html("Waiting to measure behind {}", b["behind"]), waited, icon="hourglass", family="warn"
+    )
 
 
 def _note(b: Body) -> Line:
     level = b.get("level", "info")
-    icon, family = {"warning": ("triangle", "warn"), "error": ("cross-ring", "bad")}.get(level, ("dot", "mute"))
+    icon, family = {"warning": ("triangle", "warn"), "error": ("cross-ring", "bad")}.get(
+        level, ("dot", "mute")
+    )
     return Line(format_html("<b>{}</b>", b["source"]), _cut(b["text"], TEXT_CHARS), icon=icon, family=family)
 
 
@@ -280,12 +315,18 @@ def _failed(b: Body) -> Line:
 
 
 def _cleaned(b: Body) -> Line:
-    return Line(format_html("<b>Cleaned up</b>"), "kept " + (", ".join(map(str, b["preserved"])) or "nothing"), icon="box")
+    return Line(
+        format_html("<b>Cleaned up</b>"),
+        "kept " + (", ".join(map(str, b["preserved"])) or "nothing"),
+        icon="box",
+    )
 
 
 def _ended(b: Body) -> Line:
     found = vocabulary.mark("session", b["outcome"])
-    text = format_html("<b>Session {}</b>: {} kept of {}", found.word.lower(), b.get("kept", 0), b.get("tried", 0))
+    text = format_html(
+        "<b>Session {}</b>: {} kept of {}", found.word.lower(), b.get("kept", 0), b.get("tried", 0)
+    )
     took = words.duration(b["seconds"]) if b.get("seconds") is not None else ""
     return Line(text, _cut(_join(b.get("reason"), took)), icon=found.icon, family=found.family)
 
@@ -332,14 +373,33 @@ TABLE: dict[str, Callable[[Body], Line]] = {
 }
 GROUPS: dict[str, tuple[str, ...]] = {
     "decisions": (
-        "experiment_kept", "experiment_discarded", "experiment_crashed", "keep_reverted", "scan_reported",
-        "plateau_reached", "session_measured", "review_filed", "stage_failed", "session_ended", "session_interrupted",
+        "experiment_kept",
+        "experiment_discarded",
+        "experiment_crashed",
+        "keep_reverted",
+        "scan_reported",
+        "plateau_reached",
+        "session_measured",
+        "review_filed",
+        "stage_failed",
+        "session_ended",
+        "session_interrupted",
     ),
     "agents": (
-        "session_started", "agent_started", "agent_finished", "language_detected", "domain_chosen", "setup_finished",
-        "tests_ran", "dependencies_researched", "team_formed", "experiment_started", "finding_sent", "pass_finished",
+        "session_started",
+        "agent_started",
+        "agent_finished",
+        "language_detected",
+        "domain_chosen",
+        "setup_finished",
+        "tests_ran",
+        "dependencies_researched",
+        "team_formed",
+        "experiment_started",
+        "finding_sent",
+        "pass_finished",
     ),
     "commits": ("experiment_kept", "keep_reverted"),
     "problems": ("experiment_crashed", "stage_failed", "session_interrupted", "note_logged"),
 }
-"""The feed's filters as kinds, so that the server can page by them; ``problems`` shows every note beside the failures."""
+"""The feed's filters as kinds, so that the server can page by them and the browser can sort what arrives."""

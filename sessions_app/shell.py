@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Exists, F, Max, OuterRef, Sum
+from django.db.models import Exists, F, Max, OuterRef, QuerySet, Sum
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
@@ -55,6 +55,10 @@ def _pinned(request: HttpRequest) -> list[Repo]:
     return list(repos.order_by(F("last").desc(nulls_last=True), "name")[:PINNED])
 
 
+def seen_workers() -> QuerySet[Worker]:
+    """Workers heard of in the last two minutes, newest first."""
+    return Worker.objects.filter(seen__gte=timezone.now() - WORKER_SEEN).order_by("-seen")
+
+
 def _places() -> int:
-    seen = Worker.objects.filter(seen__gte=timezone.now() - WORKER_SEEN)
-    return int(seen.aggregate(n=Sum("places"))["n"] or 0)
+    return int(seen_workers().aggregate(n=Sum("places"))["n"] or 0)

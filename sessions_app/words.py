@@ -6,6 +6,7 @@ Ratios are before divided by after (above 1 is better), times are nanoseconds un
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 NOT_MEASURED = "Not measured"
@@ -28,8 +29,16 @@ _UNITS: dict[str, tuple[str, float]] = {
 }
 
 
-def ratio(value: float | None, places: int = 2) -> str:
+def known(value: object) -> float | None:
+    """A finite number or None: what a template or a stored body gives may be missing or of any type."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def ratio(value: object, places: int = 2) -> str:
     """``1.83×``; unknown is said in words."""
+    value = known(value)
     return NOT_MEASURED if value is None else f"{value:.{places}f}×"
 
 
@@ -38,8 +47,9 @@ def better(metric: str) -> str:
     return "less memory" if metric == "peak" else "faster"
 
 
-def speedup(value: float | None, metric: str = "cpu", places: int = 2) -> str:
+def speedup(value: object, metric: str = "cpu", places: int = 2) -> str:
     """``1.83× faster``, ``2.04× less memory``, ``0.973×, slower``."""
+    value = known(value)
     if value is None:
         return NOT_MEASURED
     if value < 1:
@@ -47,18 +57,21 @@ def speedup(value: float | None, metric: str = "cpu", places: int = 2) -> str:
     return f"{ratio(value, places)} {better(metric)}"
 
 
-def interval(low: float | None, high: float | None, places: int = 2) -> str:
+def interval(low: object, high: object, places: int = 2) -> str:
     """``1.79–1.87``, or the empty string when either end is unknown."""
+    low, high = known(low), known(high)
     if low is None or high is None:
         return ""
     return f"{low:.{places}f}–{high:.{places}f}"
 
 
-def percent(share: float | None, places: int = 1) -> str:
+def percent(share: object, places: int = 1) -> str:
+    share = known(share)
     return NOT_MEASURED if share is None else f"{share * 100:.{places}f}%"
 
 
-def noise(floor: float | None) -> str:
+def noise(floor: object) -> str:
+    floor = known(floor)
     return "noise not measured" if floor is None else f"±{floor * 100:.1f}%"
 
 
@@ -86,38 +99,41 @@ def _number(value: float) -> str:
     return f"{value:.1f}" if size >= 10 else f"{value:.2f}"
 
 
-def quantity(value: float | None, unit: str) -> str:
+def quantity(value: object, unit: str) -> str:
     """``702 ms``, ``3.48 s``, ``94.1 MiB``."""
+    value = known(value)
     if value is None:
         return NOT_MEASURED
     factor, name = _scale([value], unit)
     return f"{_number(value * factor)} {name}".strip()
 
 
-def pair(before: float | None, after: float | None, unit: str) -> tuple[str, str, str]:
+def pair(before: object, after: object, unit: str) -> tuple[str, str, str]:
     """Before, after and their one shared unit as text; an unknown end is an en dash."""
-    known = [v for v in (before, after) if v is not None]
-    factor, name = _scale(known, unit)
-    return _end(before, factor), _end(after, factor), name if known else ""
+    ends = known(before), known(after)
+    given = [v for v in ends if v is not None]
+    factor, name = _scale(given, unit)
+    return _end(ends[0], factor), _end(ends[1], factor), name if given else ""
 
 
 def _end(value: float | None, factor: float) -> str:
     return DASH if value is None else _number(value * factor)
 
 
-def column_unit(values: list[float | None], unit: str) -> tuple[float, str]:
+def column_unit(values: Sequence[float | None], unit: str) -> tuple[float, str]:
     """One factor and unit for a whole column, chosen by its median, so that rows can be compared by eye."""
-    known = sorted(abs(v) for v in values if v is not None)
-    return _scale(known[len(known) // 2 :][:1], unit)
+    given = sorted(abs(v) for v in values if v is not None)
+    return _scale(given[len(given) // 2 :][:1], unit)
 
 
 def in_unit(value: float | None, factor: float) -> str:
     return _end(value, factor)
 
 
-def duration(seconds: float | None) -> str:
+def duration(seconds: object) -> str:
     """The two largest units: ``0.4 s``, ``48 s``, ``2 m 11 s``, ``1 h 47 m``, ``1 d 3 h``."""
-    if seconds is None or not math.isfinite(seconds):
+    seconds = known(seconds)
+    if seconds is None:
         return DASH
     seconds = max(0.0, seconds)
     if seconds < 9.95:
@@ -164,9 +180,6 @@ def plural(number: int, noun: str, many: str = "") -> str:
 
 def initials(name: str) -> str:
     parts = [part for part in name.replace("_", " ").replace(".", " ").split() if part]
-    return "".join(part[0] for part in (parts[:1] + parts[-1:] if len(parts) > 1 else parts[:1])).upper() or "?"
-
-
-def dotted(path: str) -> str:
-    """``pkg/mod.py`` stays a path; an empty one is an en dash."""
-    return path or DASH
+    return (
+        "".join(part[0] for part in (parts[:1] + parts[-1:] if len(parts) > 1 else parts[:1])).upper() or "?"
+    )

@@ -43,7 +43,9 @@ def problems() -> list[str]:
     said = [f"{name} is listed and missing" for name in sorted(listed.keys() - here.keys())]
     said += [f"{name} is there and not listed" for name in sorted(here.keys() - listed.keys())]
     both = sorted(listed.keys() & here.keys())
-    said += [f"{name} differs from its recorded digest" for name in both if digest(here[name]) != listed[name]]
+    said += [
+        f"{name} differs from its recorded digest" for name in both if digest(here[name]) != listed[name]
+    ]
     said += [f"{name} names a source map" for name in both if b"sourceMappingURL" in here[name].read_bytes()]
     return said
 

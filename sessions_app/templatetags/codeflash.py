@@ -25,7 +25,7 @@ register.filter("reason_word", vocabulary.reason)
 
 
 @register.filter
-def ratio3(value: float | None) -> str:
+def ratio3(value: object) -> str:
     return words.ratio(value, 3)
 
 
@@ -40,9 +40,10 @@ def digest8(digest: str | None) -> str:
 
 
 @register.filter
-def count(number: int | None) -> str:
+def count(number: object) -> str:
     """``1,284``; unknown is an en dash."""
-    return words.DASH if number is None else f"{number:,}"
+    known = words.known(number)
+    return words.DASH if known is None else f"{known:,.0f}"
 
 
 @register.filter
@@ -80,7 +81,9 @@ def agent_icon(agent: str) -> SafeString:
 @register.simple_tag
 def agent(name: str) -> SafeString:
     """An agent: always with its name, in a neutral tile."""
-    return format_html('<span class="agent"><span class="tile">{}</span>{}</span>', agent_icon(name), name or "–")
+    return format_html(
+        '<span class="agent"><span class="tile">{}</span>{}</span>', agent_icon(name), name or "–"
+    )
 
 
 def _marked(kind: str, mark: vocabulary.Mark) -> SafeString:
@@ -112,21 +115,21 @@ def shown_status(session: Any) -> str:
 
 
 @register.simple_tag
-def speedup(value: float | None, metric: str = "cpu", places: int = 2) -> SafeString:
+def speedup(value: object, metric: str = "cpu", places: int = 2) -> SafeString:
     """The number large and its word small; unknown in words."""
-    if value is None:
+    if words.known(value) is None:
         return format_html('<span class="unknown">{}</span>', words.NOT_MEASURED)
     number, _, word = words.speedup(value, metric, places).partition("×")
     return format_html("<strong>{}×</strong>{}", number, word)
 
 
 @register.simple_tag
-def interval(low: float | None, high: float | None, places: int = 2) -> str:
+def interval(low: object, high: object, places: int = 2) -> str:
     return words.interval(low, high, places)
 
 
 @register.simple_tag
-def pair(before: float | None, after: float | None, unit: str) -> SafeString:
+def pair(before: object, after: object, unit: str) -> SafeString:
     """``868 → 781 ms``, the second number strong."""
     first, second, name = words.pair(before, after, unit)
     return format_html("{} → <strong>{}</strong> {}", first, second, name)
@@ -143,9 +146,15 @@ def stamp(moment: datetime | float | None, style: str = "when") -> SafeString:
     if isinstance(moment, int | float):
         moment = datetime.fromtimestamp(moment, UTC)
     utc = moment.astimezone(UTC)
-    text = f"{utc:%H:%M:%S}" if style == "clock" else words.since(utc) if style == "waiting" else words.when(utc)
+    text = (
+        f"{utc:%H:%M:%S}" if style == "clock" else words.since(utc) if style == "waiting" else words.when(utc)
+    )
     return format_html(
-        '<time datetime="{}" data-{} title="{}">{}</time>', utc.isoformat(), style, f"{utc:%d %b %Y %H:%M:%S} UTC", text
+        '<time datetime="{}" data-{} title="{}">{}</time>',
+        utc.isoformat(),
+        style,
+        f"{utc:%d %b %Y %H:%M:%S} UTC",
+        text,
     )
 
 
@@ -163,18 +172,21 @@ def elapsed(start: datetime | None, end: datetime | None = None) -> SafeString:
 @register.simple_tag
 def interval_mark(row: Any, kept: bool | None = None) -> SafeString:
     """The mark of an experiment or of any record with ratio, low, high and floor."""
-    read = row.get if isinstance(row, dict) else lambda name: getattr(row, name, None)
+
+    def read(name: str) -> Any:
+        return row.get(name) if isinstance(row, dict) else getattr(row, name, None)
+
+    ratio, low, high, floor = (words.known(read(name)) for name in ("ratio", "low", "high", "floor"))
     is_kept = read("status") == "keep" if kept is None else kept
-    return marks.interval_mark(read("ratio"), read("low"), read("high"), read("floor"), kept=is_kept)
+    return marks.interval_mark(ratio, low, high, floor, kept=is_kept)
 
 
 @register.simple_tag
 def session_mark(row: dict[str, Any] | None, kept: bool = True) -> SafeString:
     """The mark of a whole session, on the wider axis."""
-    data = row or {}
-    return marks.interval_mark(
-        data.get("ratio"), data.get("low"), data.get("high"), data.get("floor"), kept=kept, axis=marks.SESSION_AXIS
-    )
+    data = row if isinstance(row, dict) else {}
+    ratio, low, high, floor = (words.known(data.get(name)) for name in ("ratio", "low", "high", "floor"))
+    return marks.interval_mark(ratio, low, high, floor, kept=kept, axis=marks.SESSION_AXIS)
 
 
 @register.simple_tag
@@ -217,3 +229,14 @@ def sort_state(context: template.Context, column: str) -> str:
 @register.simple_tag(takes_context=True)
 def sort_link(context: template.Context, column: str) -> str:
     return query(context, sort=column if context.get("sort", "") == f"-{column}" else f"-{column}")
+
+
+@register.simple_tag(takes_context=True)
+def query_with(context: template.Context, name: str, value: str) -> str:
+    """The current query with one filter set; its name may come from a variable."""
+    return query(context, **{name: value})
+
+
+@register.simple_tag(takes_context=True)
+def query_without(context: template.Context, name: str) -> str:
+    return query(context, **{name: None})

@@ -1,0 +1,1 @@
+"""Pages of the gate: parse the request, call one verb or one question, render."""

@@ -1,0 +1,514 @@
+"""Figures as plotly objects from plain rows, and as JSON of plain lists with five digits.
+
+Colours, fonts and themes are not here: each trace and shape carries a role (``meta`` or ``name``) which the browser
+paints from the page's tokens. Ratios are drawn as log2, so that a doubling is always the same height; a failed run is
+never a point on the value axis. Nothing here reads the database.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import plotly.graph_objects as go
+
+from sessions_app import words
+
+LABELLED_KEEPS = 3
+MARKERS = 2000
+TICKS = (
+    0.25,
+    0.5,
+    0.6,
+    0.7,
+    0.8,
+    0.9,
+    1,
+    1.1,
+    1.25,
+    1.5,
+    1.75,
+    2,
+    2.5,
+    3,
+    4,
+    6,
+    8,
+    12,
+    16,
+    24,
+    32,
+    64,
+    128,
+    256,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One experiment. ``own`` is its ratio against the best before it, ``total`` the whole against the baseline.
+
+    ``low``..``high`` is the interval of ``total`` when known, else of ``own``.
+    """
+
+    number: int
+    status: str
+    title: str
+    url: str = ""
+    own: float | None = None
+    total: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason_class: str = ""
+    reverted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """A point with its place on the chart; ``low`` and ``high`` are on the same scale as ``y``."""
+
+    point: Point
+    y: float
+    low: float | None
+    high: float | None
+    gain: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """One session of a comparison: its points and its baseline in the session's unit."""
+
+    label: str
+    points: Sequence[Point]
+    baseline: float | None
+
+
+def to_json(figure: go.Figure) -> dict[str, Any]:
+    """Plain lists and five significant digits: what travels in the page."""
+    found: dict[str, Any] = _plain(figure.to_plotly_json())
+    found.get("layout", {}).pop("template", None)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+def dumps(figure: go.Figure) -> str:
+    return json.dumps(to_json(figure), separators=(",", ":"), allow_nan=False)
+
+
+def place(points: Iterable[Point]) -> tuple[list[Placed], list[tuple[int, float]]]:
+    """Where each measured experiment stands, and the running best as (number, ratio) steps from (0, 1).
+
+    A keep stands at its measured whole. A discard is never measured as a whole, so it stands at the best before it
+    times its own ratio. What was not measured is not placed.
+    """
+    best, steps, placed = 1.0, [(0, 1.0)], []
+    for point in points:
+        spot = _spot(point, best)
+        if spot is not None:
+            placed.append(spot)
+        if point.status == "keep" and not point.reverted and spot is not None:
+            best = spot.y
+            steps.append((point.number, best))
+    return placed, steps
+
+
+def _spot(point: Point, best: float) -> Placed | None:
+    if point.status not in ("keep", "discard") or point.reason_class in ("tests", "differs", "static"):
+        return None
+    if point.total is not None and point.total > 0:
+        return Placed(point=point, y=point.total, low=point.low, high=point.high, gain=point.total / best)
+    if point.own is None or point.own <= 0:
+        return None
+    scale = best
+    low, high = (v * scale if v is not None else None for v in (point.low, point.high))
+    return Placed(point=point, y=point.own * scale, low=low, high=high, gain=point.own)
+
+
+def _log2(value: float) -> float:
+    return math.log2(max(value, 2**-6))
+
+
+def speedup(
+    points: Sequence[Point],
+    *,
+    floor: float | None = None,
+    baseline: float | None = None,
+    unit: str = "",
+    consecutive: int = 0,
+    plateau: int = 0,
+    running: int | None = None,
+    as_time: bool = False,
+) -> go.Figure:
+    """The live chart: running best, keeps and discards with whiskers, noise band, failures on their own rail.
+
+    ``consecutive`` of ``plateau`` discards are shaded. ``as_time`` labels the same heights in the baseline's unit.
+    """
+    placed, steps = place(points)
+    last = max([p.number for p in points] + [running or 0, 4])
+    figure = go.Figure()
+    _add_band(figure, steps, floor, last)
+    _add_best(figure, steps, last)
+    _add_marks(figure, [p for p in placed if p.point.status == "discard"], "discard", "circle-open", 6.5)
+    _add_marks(figure, [p for p in placed if p.point.status == "keep"], "keep", "circle", 9)
+    _add_baseline(figure)
+    _add_running(figure, running, steps)
+    _add_failures(figure, points)
+    figure.update_layout(
+        _layout(placed, steps, last, floor, baseline if as_time else None, unit),
+        annotations=_labels(placed, steps, last),
+        shapes=_shapes(points, consecutive, plateau, last),
+    )
+    return figure
+
+
+def _add_band(figure: go.Figure, steps: list[tuple[int, float]], floor: float | None, last: int) -> None:
+    if not floor:
+        return
+    xs = [n for n, _ in steps] + [last]
+    ys = [_log2(r) for _, r in steps] + [_log2(steps[-1][1])]
+    up = math.log2(1 + floor)
+    for sign, fill in ((-1, None), (1, "tonexty")):
+        figure.add_scatter(
+            x=xs,
+            y=[y + sign * up for y in ys],
+            mode="lines",
+            line={"shape": "hv", "width": 0},
+            fill=fill,
+            hoverinfo="skip",
+            meta={"role": "noise"},
+        )
+
+
+def _add_best(figure: go.Figure, steps: list[tuple[int, float]], last: int) -> None:
+    figure.add_scatter(
+        x=[n for n, _ in steps] + [last],
+        y=[_log2(r) for _, r in steps] + [_log2(steps[-1][1])],
+        mode="lines",
+        line={"shape": "hv", "width": 2},
+        hoverinfo="skip",
+        meta={"role": "best"},
+    )
+
+
+def _add_marks(figure: go.Figure, placed: list[Placed], role: str, symbol: str, size: float) -> None:
+    if not placed:
+        return
+    placed = placed[-MARKERS:]
+    figure.add_scatter(
+        x=[p.point.number for p in placed],
+        y=[_log2(p.y) for p in placed],
+        mode="markers",
+        marker={"symbol": symbol, "size": size, "line": {"width": 1.5}},
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": [_whisker(p.y, p.high) for p in placed],
+            "arrayminus": [_whisker(p.low, p.y) for p in placed],
+            "thickness": 1,
+            "width": 0,
+        },
+        hovertext=[_hover(p) for p in placed],
+        hoverinfo="text",
+        customdata=[p.point.url for p in placed],
+        meta={"role": role},
+    )
+
+
+def _whisker(low: float | None, high: float | None) -> float:
+    if low is None or high is None or low <= 0 or high <= 0:
+        return 0.0
+    return max(_log2(high) - _log2(low), 0.0)
+
+
+def _hover(placed: Placed) -> str:
+    point = placed.point
+    ci = words.interval(placed.low, placed.high)
+    whole = f"{words.ratio(placed.y)} faster than the baseline" + (f", {ci}" if ci else "")
+    return "<br>".join((f"Experiment {point.number}: {point.status}", _plain_text(point.title), whole))
+
+
+def _plain_text(text: str, limit: int = 60) -> str:
+    """Text from a repo inside a label the chart library would read as markup."""
+    cut = text if len(text) <= limit else f"{text[:limit]}…"
+    return cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _add_baseline(figure: go.Figure) -> None:
+    figure.add_scatter(
+        x=[0], y=[0], mode="markers", marker={"symbol": "diamond", "size": 9}, hovertext="Baseline",
+        hoverinfo="text", meta={"role": "baseline"},
+    )  # fmt: skip
+
+
+def _add_running(figure: go.Figure, running: int | None, steps: list[tuple[int, float]]) -> None:
+    if running is None:
+        return
+    figure.add_scatter(
+        x=[running], y=[_log2(steps[-1][1])], mode="markers", hoverinfo="text",
+        marker={"symbol": "circle-open", "size": 13, "line": {"width": 2}},
+        hovertext=f"Experiment {running} is running: not measured yet", meta={"role": "running"},
+    )  # fmt: skip
+
+
+def _add_failures(figure: go.Figure, points: Sequence[Point]) -> None:
+    crashed = [p for p in points if p.status == "crash"]
+    wrong = [p for p in points if p.status == "discard" and p.reason_class in ("tests", "differs", "static")]
+    for role, symbol, rows in (("crash", "x-thin-open", crashed), ("wrong", "line-ns-open", wrong)):
+        if rows:
+            figure.add_scatter(
+                x=[p.number for p in rows],
+                y=[0] * len(rows),
+                yaxis="y2",
+                mode="markers",
+                marker={"symbol": symbol, "size": 9, "line": {"width": 2}},
+                hovertext=[f"Experiment {p.number}: {_failure(p)}<br>{_plain_text(p.title)}" for p in rows],
+                hoverinfo="text",
+                customdata=[p.url for p in rows],
+                meta={"role": role},
+            )
+
+
+def _failure(point: Point) -> str:
+    from sessions_app.vocabulary import reason
+
+    return "crash" if point.status == "crash" else reason(point.reason_class)
+
+
+def _layout(
+    placed: list[Placed],
+    steps: list[tuple[int, float]],
+    last: int,
+    floor: float | None,
+    baseline: float | None,
+    unit: str,
+) -> dict[str, Any]:
+    low, high = _range([p.y for p in placed] + [r for _, r in steps], floor)
+    ticks = [t for t in TICKS if low <= _log2(t) <= high] or [1]
+    ticks = ticks[:: max(1, len(ticks) // 7)] if 1 not in ticks[:: max(1, len(ticks) // 7)] else ticks
+    text = [words.quantity(baseline / t, unit) for t in ticks] if baseline else [f"{t:g}×" for t in ticks]
+    return {
+        "uirevision": "speedup",
+        "margin": {"l": 54, "r": 64, "t": 8, "b": 40},
+        "showlegend": False,
+        "hovermode": "closest",
+        "xaxis": {"range": [-0.6, last + 0.6], "title": {"text": "Experiment"}, "showgrid": False, "zeroline": False,
+                  "tickformat": "d", "nticks": 14, "anchor": "y2"},
+        "yaxis": {"range": [low, high], "tickvals": [_log2(t) for t in ticks], "ticktext": text, "zeroline": False,
+                  "domain": [0.16, 1]},
+        "yaxis2": {"range": [-1, 1], "domain": [0, 0.1], "tickvals": [0], "ticktext": ["failed"], "showgrid": False,
+                   "zeroline": False, "fixedrange": True},
+    }  # fmt: skip
+
+
+def _range(ratios: list[float], floor: float | None) -> tuple[float, float]:
+    """The log2 range: everything measured down to an eighth below the lowest best, at least a quarter step of air."""
+    values = [_log2(r) for r in ratios]
+    low = max(min([*values, 0.0]), min(0.0, -0.5))
+    high = max([*values, math.log2(1 + (floor or 0.02) * 3), 0.2])
+    air = max((high - low) * 0.08, 0.04)
+    return low - air, high + air
+
+
+def _labels(placed: list[Placed], steps: list[tuple[int, float]], last: int) -> list[dict[str, Any]]:
+    keeps = [p for p in placed if p.point.status == "keep" and not p.point.reverted and p.gain > 1]
+    biggest = sorted(keeps, key=lambda p: -p.gain)[:LABELLED_KEEPS]
+    found = [_label(p) for p in biggest]
+    if len(steps) > 1:
+        best = steps[-1][1]
+        found.append({"x": last, "y": _log2(best), "text": f"<b>{best:.2f}×</b> best", "showarrow": False,
+                      "xanchor": "left", "xshift": 10, "name": "best"})  # fmt: skip
+    return found
+
+
+def _label(placed: Placed) -> dict[str, Any]:
+    name = _plain_text(placed.point.title, 24)
+    right = placed.point.number < 3
+    return {
+        "x": placed.point.number, "y": _log2(placed.y), "showarrow": False, "name": "keep",
+        "text": f"{name} +{(placed.gain - 1) * 100:.0f}%",
+        "xanchor": "left" if right else "right", "xshift": 8 if right else -8, "yshift": -12 if right else 10,
+    }  # fmt: skip
+
+
+def _shapes(points: Sequence[Point], consecutive: int, plateau: int, last: int) -> list[dict[str, Any]]:
+    one = {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": 0, "y1": 0, "yref": "y", "layer": "below",
+           "line": {"width": 1, "dash": "dot"}, "name": "one"}  # fmt: skip
+    rail = {"type": "rect", "x0": 0, "x1": 1, "xref": "paper", "y0": 0, "y1": 0.1, "yref": "paper",
+            "layer": "below", "line": {"width": 0}, "name": "rail"}  # fmt: skip
+    found = [one, rail]
+    done = [p.number for p in points if p.status in ("discard", "crash")]
+    if consecutive and plateau and done:
+        first = done[-min(consecutive, len(done))]
+        found.append({"type": "rect", "x0": first - 0.5, "x1": done[-1] + 0.5, "y0": 0.16, "y1": 1, "yref": "paper",
+                      "layer": "below", "line": {"width": 0}, "name": "plateau"})  # fmt: skip
+    return found
+
+
+def before_after(before: Sequence[float], after: Sequence[float], unit: str) -> go.Figure | None:
+    """Two strips of rounds in one unit with a bar at each median; None when no round was kept."""
+    if not before or not after:
+        return None
+    factor, name = words.column_unit([*before, *after], unit)
+    figure = go.Figure()
+    for row, role, symbol, values in ((1, "before", "circle-open", before), (0, "after", "circle", after)):
+        xs = [v * factor for v in values]
+        jitter = [row + ((i * 7) % 11 - 5) / 28 for i in range(len(xs))]
+        figure.add_scatter(
+            x=xs[-MARKERS:],
+            y=jitter[-MARKERS:],
+            mode="markers",
+            marker={"symbol": symbol, "size": 7, "line": {"width": 1.5}},
+            hovertemplate=f"%{{x:.4g}} {name}<extra></extra>",
+            meta={"role": role},
+        )
+        middle = _median(xs)
+        figure.add_scatter(x=[middle, middle], y=[row - 0.28, row + 0.28], mode="lines", line={"width": 2},
+                           hoverinfo="skip", meta={"role": f"{role}-median"})  # fmt: skip
+    figure.update_layout(_strip_layout(name), annotations=_strip_labels(before, after, factor, name))
+    return figure
+
+
+def _strip_layout(unit: str) -> dict[str, Any]:
+    return {
+        "uirevision": "strips",
+        "showlegend": False,
+        "hovermode": "closest",
+        "margin": {"l": 54, "r": 16, "t": 8, "b": 30},
+        "xaxis": {"ticksuffix": f" {unit}", "zeroline": False, "nticks": 8},
+        "yaxis": {"range": [-0.5, 1.5], "tickvals": [0, 1], "ticktext": ["after", "before"], "showgrid": False,
+                  "zeroline": False, "fixedrange": True},
+    }  # fmt: skip
+
+
+def _strip_labels(
+    before: Sequence[float], after: Sequence[float], factor: float, unit: str
+) -> list[dict[str, Any]]:
+    first, second = _median(before) * factor, _median(after) * factor
+    change = first - second
+    word = "less" if change > 0 else "more"
+    said = f"{words.in_unit(abs(change), 1)} {unit} {word}"
+    return [{"x": (first + second) / 2, "y": 0.5, "text": said, "showarrow": False, "name": "change"}]
+
+
+def _median(values: Sequence[float]) -> float:
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+COMPARE_ROLES = (
+    ("a", "circle", "solid"),
+    ("b", "square", "dash"),
+    ("c", "diamond", "dot"),
+    ("d", "cross", "dashdot"),
+)
+
+
+def compare(series: Sequence[Series]) -> go.Figure:
+    """Sessions on one absolute axis: times faster than the first session's baseline (its own where that is unknown)."""
+    figure = go.Figure()
+    reference = series[0].baseline if series else None
+    labels, tops, last = [], [1.0], 4
+    for one, (role, symbol, dash) in zip(series, COMPARE_ROLES, strict=False):
+        scale = reference / one.baseline if reference and one.baseline else 1.0
+        placed, steps = place(one.points)
+        end = max([p.number for p in one.points] + [steps[-1][0]])
+        xs, ys = [n for n, _ in steps] + [end], [_log2(r * scale) for _, r in steps]
+        figure.add_scatter(x=xs, y=[*ys, ys[-1]], mode="lines", line={"shape": "hv", "width": 2, "dash": dash},
+                           hoverinfo="skip", meta={"role": role})  # fmt: skip
+        for status in ("discard", "keep"):
+            marks = [p for p in placed if p.point.status == status]
+            figure.add_scatter(
+                x=[p.point.number for p in marks], y=[_log2(p.y * scale) for p in marks], mode="markers",
+                marker={"symbol": symbol + ("-open" if status == "discard" else ""), "size": 7},
+                hovertext=[_hover(p) for p in marks], hoverinfo="text", customdata=[p.point.url for p in marks],
+                meta={"role": role},
+            )  # fmt: skip
+        tops += [p.y * scale for p in placed] + [scale]
+        last = max(last, end)
+        labels.append({"x": end, "y": ys[-1], "text": _plain_text(one.label), "showarrow": False, "xanchor": "left",
+                       "xshift": 8, "name": role})  # fmt: skip
+    figure.update_layout(_compare_layout(tops, last), annotations=labels)
+    return figure
+
+
+def _compare_layout(ratios: list[float], last: int) -> dict[str, Any]:
+    low, high = min(_log2(r) for r in ratios), max(_log2(r) for r in ratios)
+    air = max((high - low) * 0.1, 0.1)
+    ticks = [t for t in TICKS if low - air <= _log2(t) <= high + air] or [1]
+    return {
+        "uirevision": "compare",
+        "showlegend": False,
+        "hovermode": "closest",
+        "margin": {"l": 54, "r": 110, "t": 8, "b": 40},
+        "xaxis": {"range": [-0.6, last + 0.6], "title": {"text": "Experiment"}, "showgrid": False, "zeroline": False,
+                  "tickformat": "d"},
+        "yaxis": {"range": [low - air, high + air], "tickvals": [_log2(t) for t in ticks],
+                  "ticktext": [f"{t:g}×" for t in ticks], "zeroline": False},
+    }  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """One measured session of a repo's history."""
+
+    label: str
+    when: datetime
+    ratio: float
+    low: float | None
+    high: float | None
+    approved: bool
+    live: bool
+    url: str
+
+
+def repo_history(rows: Sequence[Finished]) -> go.Figure | None:
+    """The branch people merge to as a step line over dates: it rises only with approved sessions; others are hollow."""
+    if not rows:
+        return None
+    total, xs, ys = 1.0, [rows[0].when.isoformat()], [0.0]
+    spots: dict[str, list[tuple[Finished, float]]] = {"approved": [], "other": [], "live": []}
+    for row in rows:
+        kind = "approved" if row.approved else "live" if row.live else "other"
+        height = total * row.ratio
+        spots[kind].append((row, height))
+        if row.approved:
+            total = height
+            xs.append(row.when.isoformat())
+            ys.append(_log2(total))
+    figure = go.Figure()
+    figure.add_scatter(x=[*xs, rows[-1].when.isoformat()], y=[*ys, ys[-1]], mode="lines",
+                       line={"shape": "hv", "width": 2}, hoverinfo="skip", meta={"role": "best"})  # fmt: skip
+    for kind, symbol, role in (("other", "circle-open", "discard"), ("approved", "circle", "keep"),
+                               ("live", "circle-open", "running")):  # fmt: skip
+        _add_sessions(figure, spots[kind], symbol, role)
+    heights = [h for group in spots.values() for _, h in group] + [1.0, 2 ** max(ys)]
+    layout = _compare_layout(heights, 4)
+    layout["uirevision"] = "history"
+    layout["margin"]["r"] = 24
+    layout["xaxis"] = {"type": "date", "showgrid": False, "zeroline": False}
+    figure.update_layout(layout)
+    return figure
+
+
+def _add_sessions(figure: go.Figure, spots: list[tuple[Finished, float]], symbol: str, role: str) -> None:
+    if spots:
+        figure.add_scatter(
+            x=[row.when.isoformat() for row, _ in spots], y=[_log2(height) for _, height in spots], mode="markers",
+            marker={"symbol": symbol, "size": 9, "line": {"width": 1.5}}, hoverinfo="text",
+            hovertext=[f"{_plain_text(row.label)}<br>{words.ratio(row.ratio)}" for row, _ in spots],
+            customdata=[row.url for row, _ in spots], meta={"role": role},
+        )  # fmt: skip

@@ -1,0 +1,122 @@
+"""What sessions found out: search by words, facets, and a person's word on each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from engine.values import DOMAINS
+from sessions_app import actions
+from sessions_app.access import can, get_learning
+from sessions_app.forms import LearningStateForm
+from sessions_app.models import Learning, LearningState, Repo
+from sessions_app.prose import hits
+from sessions_app.views.requests import choice, page_of, person, whole
+from sessions_app.vocabulary import mark
+
+PAGE = 20
+WORDS = 8
+
+
+def search(request: HttpRequest) -> HttpResponse:
+    terms = [word.lower() for word in request.GET.get("q", "")[:200].split()[:WORDS]]
+    everything = Learning.objects.visible_to(person(request))
+    matching = _matching(everything, terms)
+    rows = _chosen(request, matching).select_related("repo", "session", "state_by")
+    rows = rows.annotate(used=Count("uses", distinct=True))
+    page = page_of(request, rows.order_by(*_order(request)), PAGE)
+    for row in page:
+        row.claim_html, row.evidence_html = hits(row.claim, terms), hits(row.evidence, terms)
+        row.may_confirm = can(request.user, "confirm_learning", row)
+        row.may_change = can(request.user, "set_learning_state", row)
+    context = {
+        "section": "learnings",
+        "page": page,
+        "q": request.GET.get("q", "")[:200],
+        "facets": _facets(request, matching),
+        "total": everything.count(),
+        "proposed": everything.filter(state="proposed").count(),
+        "any_filter": any(request.GET.get(k) for k in ("state", "repo", "domain")),
+        "without_filters": matching.count(),
+        "sort": request.GET.get("sort", "newest"),
+        "states": [(s, mark("learning", s).word) for s in LearningState.values],
+    }
+    return render(request, "learnings/search.html", context)
+
+
+def _matching(rows: QuerySet[Learning], terms: list[str]) -> QuerySet[Learning]:
+    for term in terms:
+        rows = rows.filter(
+            Q(claim__icontains=term)
+            | Q(evidence__icontains=term)
+            | Q(pattern__icontains=term)
+            | Q(target__icontains=term)
+        )
+    return rows
+
+
+def _chosen(request: HttpRequest, rows: QuerySet[Learning]) -> QuerySet[Learning]:
+    states = [s for s in request.GET.getlist("state") if s in LearningState.values]
+    repos = [n for n in (whole(v) for v in request.GET.getlist("repo")) if n]
+    domains = [d for d in request.GET.getlist("domain") if d in DOMAINS]
+    rows = rows.filter(state__in=states) if states else rows
+    rows = rows.filter(repo__in=repos) if repos else rows
+    return rows.filter(domain__in=domains) if domains else rows
+
+
+def _order(request: HttpRequest) -> list[str]:
+    return ["-used", "-pk"] if choice(request, "sort", ("used", "newest")) == "used" else ["-pk"]
+
+
+def _facets(request: HttpRequest, rows: QuerySet[Learning]) -> list[dict[str, Any]]:
+    names = dict(Repo.objects.visible_to(person(request)).values_list("pk", "name"))
+    groups = (
+        ("state", "State", {s: mark("learning", s).word for s in LearningState.values}),
+        ("repo", "Repo", {str(pk): name for pk, name in names.items()}),
+        ("domain", "Domain", {d: d for d in DOMAINS}),
+    )
+    found = []
+    for name, label, options in groups:
+        column = "repo_id" if name == "repo" else name
+        counted = rows.order_by().values_list(column).annotate(n=Count("pk")).values_list(column, "n")
+        counts = {str(key): n for key, n in counted}
+        asked = request.GET.getlist(name)
+        shown = [
+            (key, word, counts.get(key, 0), key in asked)
+            for key, word in options.items()
+            if name != "repo" or counts.get(key) or key in asked
+        ]
+        found.append({"name": name, "label": label, "options": shown})
+    return found
+
+
+@require_POST
+def set_state(request: HttpRequest, pk: int) -> HttpResponse:
+    learning = get_learning(person(request), pk)
+    form = LearningStateForm(request.POST)
+    if not form.is_valid():
+        messages.error(
+            request,
+            "Choose proposed, confirmed, contradicted or retired, and a reason of at most 300 characters.",
+        )
+        return redirect(_back(request))
+    try:
+        actions.set_learning_state(user=person(request), learning=learning, **form.cleaned_data)
+        messages.success(request, f"This learning is now {form.cleaned_data['state']}.")
+    except (PermissionDenied, actions.Refused) as error:
+        messages.error(request, str(error))
+    return redirect(_back(request))
+
+
+def _back(request: HttpRequest) -> str:
+    """Where the person came from, when that is a page of this site."""
+    back = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(back, allowed_hosts=None) and back.startswith("/")
+    return back if safe else "learnings"

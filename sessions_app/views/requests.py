@@ -1,0 +1,32 @@
+"""What several pages share: the signed-in person, page numbers, choices from a query, refusals as messages."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest
+
+
+def person(request: HttpRequest) -> User:
+    """The signed-in person; every page but the sign-in ones has one."""
+    return cast(User, request.user)
+
+
+def choice(request: HttpRequest, name: str, allowed: Container[str], default: str = "") -> str:
+    """A value of the query when it is one of ``allowed``; anything else is the default."""
+    value = request.GET.get(name, "")
+    return value if value in allowed else default
+
+
+def page_of(request: HttpRequest, rows: Any, size: int) -> Page[Any]:
+    """The asked-for page; a bad or too large number answers the nearest page that exists."""
+    return Paginator(rows, size).get_page(request.GET.get("page"))
+
+
+def whole(value: str | None) -> int | None:
+    """A whole number of a query or form, or None: never an error page for a mistyped address."""
+    text = (value or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
