@@ -51,7 +51,9 @@ UID_FIRST, UID_COUNT = 61184, 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One run as the builders see it; ``home`` and ``temporary`` are real folders outside bubblewrap."""
+    """One run as the builders see it. ``tmp`` is its real temporary folder, used outside bubblewrap only; ``status``,
+    ``leash`` and ``filter`` are file descriptors (the last one -1 when there is no system-call filter).
+    """
 
     mechanism: str
     argv: tuple[str, ...]
@@ -62,8 +64,10 @@ class Job:
     network: bool
     uid: int
     scratch: Path
+    tmp: Path
     status: int
     leash: int
+    filter: int
 
 
 def target_uid(scratch: Path, mechanism: str) -> int:
@@ -97,15 +101,7 @@ def command(job: Job) -> list[str]:
         return [*_bubblewrap(job), *_launcher(job, INSIDE_INNER, HOME, guard=())]
     prefix = _unshare(job) if job.mechanism == "namespaces" else []
     guard = ("guard=1", *_guard_words(job, files=job.mechanism != "open"))
-    return [*prefix, *_launcher(job, str(INNER), str(home_outside(job.scratch)), guard=guard)]
-
-
-def home_outside(scratch: Path) -> Path:
-    return scratch / "tmp" / "home"
-
-
-def tmp_outside(scratch: Path) -> Path:
-    return scratch / "tmp"
+    return [*prefix, *_launcher(job, str(INNER), str(job.tmp / "home"), guard=guard)]
 
 
 def base_environment(job: Job) -> dict[str, str]:
@@ -113,8 +109,8 @@ def base_environment(job: Job) -> dict[str, str]:
     inside = job.mechanism == "bubblewrap"
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "HOME": HOME if inside else str(home_outside(job.scratch)),
-        "TMPDIR": "/tmp" if inside else str(tmp_outside(job.scratch)),  # noqa: S108
+        "HOME": HOME if inside else str(job.tmp / "home"),
+        "TMPDIR": "/tmp" if inside else str(job.tmp),  # noqa: S108
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
         "USER": "codeflash",
@@ -161,6 +157,7 @@ def _bubblewrap(job: Job) -> list[str]:
     ]
     words += ["--die-with-parent", "--new-session", "--hostname", "sandbox", "--unshare-cgroup-try"]
     words += [] if job.network else ["--unshare-net"]
+    words += ["--seccomp", str(job.filter)] if job.filter >= 0 else []
     words += _powers(job)
     words += ["--dev", "/dev", "--perms", "1777", "--size", size, "--tmpfs", "/dev/shm", "--proc", "/proc"]  # noqa: S108
     words += ["--perms", "1777", "--size", size, "--tmpfs", "/tmp"]  # noqa: S108
@@ -271,7 +268,7 @@ def _guard_words(job: Job, *, files: bool) -> Iterator[str]:
     devices = ("null", "zero", "full", "random", "urandom", "shm", "tty", "fd")
     for path in (
         *(f"/dev/{name}" for name in devices),
-        str(tmp_outside(job.scratch)),
+        str(job.tmp),
         *map(str, job.writable),
     ):
         yield f"write={path}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.sandbox import box, watch
+from engine.sandbox.inner import seccomp
 from engine.sandbox.limits import Completed, Limits
 from engine.sandbox.pipes import Pump
 from engine.values import Isolation
@@ -52,7 +55,9 @@ class Sandbox:
         self.scratch.mkdir(parents=True, exist_ok=True)
         self.mechanism = _mechanism(isolation)
         self.uid = box.target_uid(self.scratch, self.mechanism)
-        self._lock = threading.Lock()
+        # Re-entrant: cancel may come from a signal handler in the middle of run.
+        self._lock = threading.RLock()
+        self._numbers = itertools.count(1)
         self._cancelled = False
         self._running: set[_Run] = set()
 
@@ -74,21 +79,23 @@ class Sandbox:
         """
         words = tuple(os.fspath(word) for word in argv)
         if self._cancelled:
-            return _never_ran(words)
+            return _not_run(words, cancelled=True)
         self._prepare(cwd, readable, writable)
-        with _pipes() as pipes:
+        with _pipes() as pipes, self._filter() as program, self._tmp() as tmp:
             job = box.Job(
                 mechanism=self.mechanism,
                 argv=words,
                 cwd=Path(os.path.normpath(Path(cwd).absolute())),
-                readable=tuple(readable),
-                writable=tuple(writable),
+                readable=tuple(map(Path, readable)),
+                writable=tuple(map(Path, writable)),
                 limits=limits or Limits(),
                 network=network,
                 uid=self.uid,
                 scratch=self.scratch,
+                tmp=tmp,
                 status=pipes.status_write,
                 leash=pipes.leash_read,
+                filter=program,
             )
             return self._go(job, pipes, env or {}, stdin)
 
@@ -101,37 +108,54 @@ class Sandbox:
             run.cut_short("cancelled")
 
     def _go(self, job: box.Job, pipes: _Pipes, env: Mapping[str, str], stdin: bytes) -> Completed:
-        run = _Run(job, pipes, env=env, stdin=stdin)
+        try:
+            run = _Run(job, pipes, env=env, stdin=stdin)
+        except (OSError, ValueError) as error:
+            return _not_run(
+                job.argv, limit="start", stderr=f"the sandbox could not be started: {error}\n".encode()
+            )
         with self._lock:
             self._running.add(run)
-            cancelled = self._cancelled
-        if cancelled:
-            run.cut_short("cancelled")
         try:
+            if self._cancelled:
+                run.cut_short("cancelled")
             return run.finish()
         finally:
             with self._lock:
                 self._running.discard(run)
-            self._sweep()
 
     def _prepare(self, cwd: Path, readable: Sequence[Path], writable: Sequence[Path]) -> None:
         for path in (cwd, *readable, *writable):
             if not Path(path).exists():
                 raise SandboxError(f"{path} is not there; make it before giving it to the sandbox")
-        if self.mechanism != "bubblewrap":
-            self._make_tmp()
         for path in writable:
             _hand_over(Path(path), self.uid)
 
-    def _make_tmp(self) -> None:
-        """Outside bubblewrap /tmp is a real folder of ours, empty at each start."""
-        tmp = box.tmp_outside(self.scratch)
-        tmp.mkdir(exist_ok=True)
+    @contextlib.contextmanager
+    def _tmp(self) -> Iterator[Path]:
+        """Outside bubblewrap /tmp is a real folder of ours, one for each run, gone afterwards."""
+        tmp = self.scratch / f"tmp-{os.getpid()}-{next(self._numbers)}"
+        if self.mechanism == "bubblewrap":
+            yield tmp
+            return
+        tmp.mkdir()
         _hand_over(tmp, self.uid)
+        try:
+            yield tmp
+        finally:
+            shutil.rmtree(tmp, ignore_errors=True)
 
-    def _sweep(self) -> None:
-        if self.mechanism != "bubblewrap":
-            shutil.rmtree(box.tmp_outside(self.scratch), ignore_errors=True)
+    @contextlib.contextmanager
+    def _filter(self) -> Iterator[int]:
+        """The system-call filter for bubblewrap as an open file, -1 when there is none."""
+        code = seccomp.boxed() if self.mechanism == "bubblewrap" else b""
+        if not code:
+            yield -1
+            return
+        with tempfile.TemporaryFile(dir=self.scratch) as file:
+            file.write(code)
+            file.seek(0)
+            yield file.fileno()
 
 
 @dataclass
@@ -166,7 +190,7 @@ class _Run:
     def __init__(self, job: box.Job, pipes: _Pipes, *, env: Mapping[str, str], stdin: bytes) -> None:
         self._job, self._pipes = job, pipes
         self._limit = ""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._started = time.monotonic()
         self._deadline = self._started + job.limits.wall_seconds
         self._hard_deadline: float | None = None
@@ -190,7 +214,11 @@ class _Run:
             self._pump.run(self._tick)
         finally:
             self._end_rest()
-        return self._completed(_read_report(self._pipes.status_read))
+        report = _read_report(self._pipes.status_read)
+        # Without a report the launcher itself was killed, by the kernel when memory ran out; else it never started.
+        if not report.setup and self._process.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
+            report = replace(report, signal=report.signal or signal.SIGKILL)
+        return self._completed(report)
 
     def _end_rest(self) -> None:
         """Also on an exception here: nothing of the tree may outlive the run."""
@@ -223,7 +251,7 @@ class _Run:
         self._next_look = time.monotonic() + self._look_every
 
     def _completed(self, report: _Report) -> Completed:
-        limit = self._limit or ("start" if report.setup else _limit_of(report.signal))
+        limit = self._limit or self._limit_of(report)
         cancelled = limit == "cancelled"
         return Completed(
             argv=self._job.argv,
@@ -240,6 +268,16 @@ class _Run:
             cancelled=cancelled,
         )
 
+    def _limit_of(self, report: _Report) -> str:
+        """The limit that the kernel enforced, as far as the end tells."""
+        if report.setup or (report.exit_code is None and report.signal is None):
+            return "start"
+        allowed = self._job.limits.cpu_seconds
+        spent = allowed is not None and (report.cpu or 0.0) >= allowed
+        if report.signal == signal.SIGXCPU or (report.signal == signal.SIGKILL and spent):
+            return "cpu"
+        return "file" if report.signal == signal.SIGXFSZ else ""
+
 
 def _start(job: box.Job, env: Mapping[str, str], *, feed: bool) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
@@ -249,7 +287,7 @@ def _start(job: box.Job, env: Mapping[str, str], *, feed: bool) -> subprocess.Po
         stderr=subprocess.PIPE,
         env={**box.base_environment(job), **env},
         cwd="/",
-        pass_fds=(job.status, job.leash),
+        pass_fds=[number for number in (job.status, job.leash, job.filter) if number >= 0],
         start_new_session=True,
     )
 
@@ -260,27 +298,23 @@ def _mechanism(isolation: Isolation) -> str:
     return {"L0": "open", "L1": "guard"}.get(isolation.level, "bubblewrap")
 
 
-def _never_ran(argv: tuple[str, ...]) -> Completed:
+def _not_run(
+    argv: tuple[str, ...], *, cancelled: bool = False, limit: str = "", stderr: bytes = b""
+) -> Completed:
     return Completed(
         argv=argv,
         exit_code=None,
         signal=None,
         stdout=b"",
-        stderr=b"",
+        stderr=stderr,
         cut=0,
         wall_seconds=0.0,
         cpu_seconds=None,
         peak_rss_bytes=None,
         timed_out=False,
-        limit="",
-        cancelled=True,
+        limit=limit,
+        cancelled=cancelled,
     )
-
-
-def _limit_of(number: int | None) -> str:
-    if number is None:
-        return ""
-    return {signal.SIGXCPU: "cpu", signal.SIGXFSZ: "file"}.get(signal.Signals(number), "")
 
 
 def _read_report(handle: int) -> _Report:
@@ -289,7 +323,7 @@ def _read_report(handle: int) -> _Report:
     try:
         text = os.read(handle, 4096).decode("utf-8", "replace")
     except BlockingIOError:
-        return _Report()
+        text = ""
     report = _Report()
     for line in text.splitlines():
         kind, _, rest = line.partition(" ")
@@ -320,10 +354,10 @@ def _disk_is_low(writable: Sequence[Path], floor: int) -> bool:
 
 def _hand_over(path: Path, uid: int) -> None:
     """Give a folder to the target's uid, once: the owner of the folder itself says whether that was done."""
-    if not uid or path.stat().st_uid == uid:
+    if not uid or path.lstat().st_uid == uid:
         return
     if not path.is_dir():
-        os.chown(path, uid, uid)
+        os.chown(path, uid, uid, follow_symlinks=False)
         return
     for folder, names, files, handle in os.fwalk(path, topdown=False, follow_symlinks=False):
         del folder

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import signal
 import struct
-import sys
 import time
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER = 1, 38, 22, 36
@@ -21,6 +19,8 @@ ON_FILES = FS_EXECUTE | FS_WRITE | FS_READ | 1 << 14 | 1 << 15
 O_PATH = 0o10000000
 
 _libc = ctypes.CDLL(None, use_errno=True)
+# Beside this file, and imported now: later the interpreter's folders may be out of reach.
+_filters = __import__("seccomp")
 
 
 def adopt_orphans() -> None:
@@ -78,39 +78,15 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
     os.close(handle)
 
 
-# Numbers of: socket, io_uring_setup, ptrace; and the audit name of the machine.
-MACHINES = {"x86_64": (0xC000003E, 41, 425, 101), "aarch64": (0xC00000B7, 198, 425, 117)}
-ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | 13
-
-
 def _no_sockets() -> None:
-    """socket() gives only AF_UNIX; io_uring, which would go around that, and ptrace are refused."""
-    if platform.machine() not in MACHINES or sys.byteorder != "little":
+    """Only local sockets from here on, and no call of the usual ways out."""
+    code: bytes = _filters.guarded()
+    if not code:
         return
-    code = _filter(*MACHINES[platform.machine()])
     buffer = ctypes.create_string_buffer(code)
     program = struct.pack("=HxxxxxxQ", len(code) // 8, ctypes.addressof(buffer))
     if _libc.prctl(PR_SET_SECCOMP, 2, program, 0, 0):
         raise OSError(ctypes.get_errno(), "seccomp refused the filter")
-
-
-def _filter(arch: int, socket: int, uring: int, ptrace: int) -> bytes:
-    """Classic BPF. Loads: 4 = architecture, 0 = call number, 16 = first argument (low half)."""
-    load, equal, at_least, give = 0x20, 0x15, 0x35, 0x06
-    steps = (
-        (load, 0, 0, 4),
-        (equal, 0, 8, arch),
-        (load, 0, 0, 0),
-        (at_least, 6, 0, 0x40000000),
-        (equal, 5, 0, uring),
-        (equal, 4, 0, ptrace),
-        (equal, 0, 2, socket),
-        (load, 0, 0, 16),
-        (equal, 0, 1, 1),
-        (give, 0, 0, ALLOW),
-        (give, 0, 0, REFUSE),
-    )
-    return b"".join(struct.pack("=HBBI", *step) for step in steps)
 
 
 def end_everything_below(seconds: float = 3.0) -> None:

@@ -89,13 +89,16 @@ def _set_up(options: dict[str, list[str]], guard: types.ModuleType | None) -> No
         guard.wall_in(options["read"], options["write"])
     os.makedirs(options["home"][0], mode=0o700, exist_ok=True)  # noqa: PTH103
     os.chdir(options["chdir"][0])
+    os.environ["PWD"] = options["chdir"][0]
 
 
 def _lower(kind: int, value: int) -> None:
-    """Soft and hard, never above the hard limit already in force."""
+    """Soft and hard, not above the hard limit already in force."""
     hard = resource.getrlimit(kind)[1]
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (value, value))
+    # The kernel warns with SIGXCPU at the soft limit and kills at the hard one: keep them apart to see the warning.
+    above = value + 1 if kind == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else value
+    resource.setrlimit(kind, (value, above))
 
 
 def _volunteer_for_oom() -> None:
