@@ -1,0 +1,426 @@
+"""Replays recorded calls of one target under the clock.
+
+A pass is every kept call once, or as often as its frequency says, in an order that changes from value to value but is
+the same for both versions. Arguments that a call changes are fresh copies each time; what the modules keep between
+calls is put back before each pass. Both happen off the clock.
+"""
+
+import asyncio
+import collections
+import gc
+import hashlib
+import inspect
+import itertools
+import os
+import random
+import sys
+
+MOST_CALLS = 512
+PASS_NS = 20000000
+COPY_BYTES = 64 << 20
+BIG_BLOB = 1 << 20
+TOGETHER = 4
+RAISED = (Exception, SystemExit)
+
+
+class Calls:
+    """The target, its recorded calls, and how one pass over them is run."""
+
+    def __init__(self, job, core, parts):
+        self.job, self.core, self.parts = job, core, parts
+        self.timer = core.Timer()
+        self.imported = self._import()
+        self.snapshot = parts["state"].Snapshot(os.path.realpath(job["tree"]))
+        self.items = self._load()
+        self.lazy = bool(job.get("lazy"))
+        self.stateful = bool(job.get("stateful"))
+        self.fresh = set(job.get("fresh", ()))
+        self.plan = [tuple(each) for each in job.get("plan", ())]
+        self.kept = {}
+        self.waits = job["metric"] == "wall" and self.coroutine
+        self.loop = asyncio.new_event_loop() if self.coroutine else None
+        self.latencies = []
+        if self.loop is not None:
+            asyncio.set_event_loop(self.loop)
+
+    def _import(self):
+        start = self.core.cpu()
+        __import__(self.job["module"])
+        spent = self.core.cpu() - start
+        self.function, self.drop_first = find(self.parts["calls"], self.job["module"], self.job["qualname"])
+        self.coroutine = inspect.iscoroutinefunction(self.function) or self.job.get("call_kind") == "coroutine"
+        return spent
+
+    def _load(self):
+        calls = self.parts["calls"]
+        calls.prepare(os.path.dirname(self.job["file"]), self.job["tree"])
+        return calls.raw_calls(self.job["file"])
+
+    def arguments(self, index):
+        """The arguments of one call: fresh when the call changes them, else the same objects each time."""
+        if index in self.fresh or index not in self.kept:
+            args, kwargs = self.parts["calls"].thaw(self.items[index]["blob"])
+            args = tuple(args[1:]) if self.drop_first else tuple(args)
+            if index in self.fresh:
+                return args, kwargs
+            self.kept[index] = (args, kwargs)
+        return self.kept[index]
+
+    def usable(self):
+        """Indices of the calls that load here, smallest first; what is loaded is kept."""
+        found = []
+        for index in sorted(range(len(self.items)), key=lambda i: (self.items[i].get("size") or 0, i)):
+            try:
+                self.arguments(index)
+            except Exception:
+                continue
+            found.append(index)
+        return found
+
+    def sequence(self, number, loops):
+        """The prepared calls of value ``number``: ``loops`` passes, each a list of (function, args, kwargs)."""
+        order = [index for index, repeats in self.plan for _ in range(repeats)]
+        random.Random("%s %d" % (self.job["order"], number)).shuffle(order)
+        call = self.drained if self.lazy else self.function
+        together = TOGETHER if self.waits else 1
+        return [
+            [[(call,) + self.arguments(index) for _ in range(together)] if self.waits else (call,) + self.arguments(index)
+             for index in order]
+            for _ in range(loops)
+        ]
+
+    def drained(self, *args, **kwargs):
+        result = self.function(*args, **kwargs)
+        if hasattr(result, "__anext__"):
+            return _drain_async(result)
+        if hasattr(result, "__next__"):
+            collections.deque(result, maxlen=0)
+        return result
+
+    def run(self, passes):
+        """Run prepared passes. Returns (cpu ns, wall ns) of all; wall is the mean latency where the target waits."""
+        if self.stateful:
+            totals = [0, 0]
+            for each in passes:
+                self.restore()
+                spent = self._clocked([each])
+                totals[0] += spent[0]
+                totals[1] += spent[1]
+            return tuple(totals)
+        return self._clocked(passes)
+
+    def _clocked(self, passes):
+        core, latencies = self.core, []
+        start_cpu, start_wall = core.cpu(), core.WALL()
+        if self.loop is None:
+            _run(passes)
+        elif self.waits:
+            self.loop.run_until_complete(_run_together(passes, latencies, core.WALL))
+        else:
+            self.loop.run_until_complete(_run_async(passes))
+        wall = core.WALL() - start_wall
+        spent = core.cpu() - start_cpu
+        self.timer.clocked(spent, wall)
+        self.latencies.extend(latencies)
+        return spent, (sum(latencies) // len(latencies) if latencies else wall)
+
+    def restore(self):
+        self.timer.begin_aside()
+        self.snapshot.restore()
+        self.timer.end_aside()
+
+    def value(self, number, loops):
+        self.timer.begin_aside()
+        passes = self.sequence(number, loops)
+        gc.collect()
+        self.timer.end_aside()
+        return self.run(passes)
+
+    def results(self, number):
+        """One pass whose results are kept: (cpu ns, wall ns, digest of the results in the order of the plan)."""
+        kept = {}
+
+        def keeping(index, place):
+            function = self.function
+
+            def call(*args, **kwargs):
+                try:
+                    result = function(*args, **kwargs)
+                    if self.lazy and hasattr(result, "__next__"):
+                        result = list(itertools.islice(result, 100000))
+                except RAISED as error:
+                    result = ("raised", type(error).__name__)
+                kept[(index, place)] = result
+                return result
+
+            async def waiting(*args, **kwargs):
+                try:
+                    result = await function(*args, **kwargs)
+                except RAISED as error:
+                    result = ("raised", type(error).__name__)
+                kept[(index, place)] = result
+
+            return waiting if self.coroutine else call
+
+        self.timer.begin_aside()
+        order = [index for index, repeats in self.plan for _ in range(repeats)]
+        random.Random("%s %d" % (self.job["order"], number)).shuffle(order)
+        if self.waits:
+            calls = [
+                [(keeping(index, (place, turn)),) + self.arguments(index) for turn in range(TOGETHER)]
+                for place, index in enumerate(order)
+            ]
+        else:
+            calls = [(keeping(index, (place, 0)),) + self.arguments(index) for place, index in enumerate(order)]
+        passes = [calls]
+        gc.collect()
+        self.timer.end_aside()
+        spent = self.run(passes)
+        self.timer.begin_aside()
+        text = self.parts["digest"].digest([kept.get(key) for key in sorted(kept)])
+        self.timer.end_aside()
+        return spent + (text,)
+
+
+def find(calls, module, qualname):
+    """The target as its callers reach it, and whether the first recorded argument (the class) is already bound."""
+    owner, name, function = calls.resolve(module, qualname)
+    raw = vars(owner)[name]
+    if isinstance(raw, property):
+        return raw.fget, False
+    if isinstance(raw, classmethod):
+        return getattr(owner, name), True
+    public = getattr(owner, name)
+    return (public if callable(public) else function), False
+
+
+def _run(passes):
+    for each in passes:
+        for call, args, kwargs in each:
+            try:
+                call(*args, **kwargs)
+            except RAISED:
+                pass
+
+
+async def _run_async(passes):
+    for each in passes:
+        for call, args, kwargs in each:
+            try:
+                result = call(*args, **kwargs)
+                if hasattr(result, "__await__"):
+                    await result
+            except RAISED:
+                pass
+    await _leftovers()
+
+
+async def _run_together(passes, latencies, clock):
+    """Each call is started several times at once; its latency runs from that moment to its end."""
+    for each in passes:
+        for group in each:
+            start = clock()
+            await asyncio.gather(*[_timed(call, start, latencies, clock) for call in group])
+    start = clock()
+    await _leftovers()
+    if latencies:
+        extra = (clock() - start) // len(latencies)
+        latencies[:] = [each + extra for each in latencies]
+
+
+async def _timed(call, start, latencies, clock):
+    function, args, kwargs = call
+    try:
+        await function(*args, **kwargs)
+    except RAISED:
+        pass
+    latencies.append(clock() - start)
+
+
+async def _leftovers():
+    """Tasks that a call has left behind are part of its cost."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    if rest:
+        await asyncio.wait(rest, timeout=30)
+
+
+async def _drain_async(generator):
+    async for _ in generator:
+        pass
+
+
+def quantile(values, q):
+    ordered = sorted(values)
+    return ordered[int(q * (len(ordered) - 1))]
+
+
+def calibrate(calls):
+    """Choose what a pass is: which calls, how often, how many passes make a value, how many values a process."""
+    usable = calls.usable()
+    if not usable:
+        return {"error": "none of the recorded calls can be loaded here"}
+    find_changes(calls, usable)
+    costs = cost_of(calls, usable)
+    order = sorted(costs, key=lambda index: (costs[index], index))
+    if costs[order[0]] > calls.job["most_ns"]:
+        return {"needs": costs[order[0]]}
+    plan = repeats_of(calls, order, costs)
+    while sum(costs[i] * r for i, r in plan) > calls.job["most_ns"] and len(plan) > 1:
+        plan.pop()
+    calls.plan = sorted(plan)
+    loops, pass_ns = loops_of(calls)
+    each = sum(repeats for _, repeats in calls.plan) * (TOGETHER if calls.waits else 1)
+    return {
+        "plan": calls.plan, "loops": loops, "values": calls.core.how_many(pass_ns, loops), "pass_ns": pass_ns,
+        "fresh": sorted(calls.fresh), "stateful": calls.stateful, "lazy": calls.lazy, "recorded": len(calls.items),
+        "used": len(plan), "per_pass": each, "keep_first": pass_ns > calls.core.LONG_CALL_NS,
+        "inputs": inputs_of(calls),
+    }
+
+
+def survey(calls):
+    """What B does differently with the same plan: arguments it changes, state it keeps, results it delays."""
+    indices = [index for index, _ in calls.plan]
+    for index in indices:
+        calls.arguments(index)
+    find_changes(calls, indices)
+    return {"fresh": sorted(calls.fresh), "stateful": calls.stateful, "lazy": calls.lazy, "inputs": inputs_of(calls)}
+
+
+def inputs_of(calls):
+    known = hashlib.sha256()
+    for index, repeats in calls.plan:
+        known.update(b"%d %d " % (index, repeats))
+        known.update(hashlib.sha256(calls.items[index]["blob"]).digest())
+    return known.hexdigest()[:32]
+
+
+def find_changes(calls, indices):
+    """Run each call once and see what it leaves changed: its arguments, the modules, or a result still to come."""
+    for index in indices:
+        blob = calls.items[index]["blob"]
+        before = _frozen(calls, index) if len(blob) <= BIG_BLOB else None
+        result = _once(calls, index)
+        calls.lazy = calls.lazy or hasattr(result, "__next__") or hasattr(result, "__anext__")
+        if before is None or _frozen(calls, index) != before:
+            calls.fresh.add(index)
+            calls.kept.pop(index, None)
+    calls.stateful = calls.stateful or calls.snapshot.changed()
+
+
+def _frozen(calls, index):
+    args, kwargs = calls.kept.get(index, (None, None))
+    try:
+        return calls.parts["calls"].freeze(args, kwargs, limit=COPY_BYTES) if args is not None else None
+    except Exception:
+        return None
+
+
+def _once(calls, index):
+    args, kwargs = calls.arguments(index)
+    try:
+        if calls.coroutine:
+            return calls.loop.run_until_complete(calls.function(*args, **kwargs))
+        return calls.function(*args, **kwargs)
+    except RAISED:
+        return None
+
+
+def cost_of(calls, indices):
+    """Least ns of two timed calls for each index (one when the call is long), on the clock of the metric."""
+    clock = 1 if calls.job["metric"] == "wall" else 0
+    costs = {}
+    for index in indices:
+        calls.plan = [(index, 1)]
+        spent = calls.value(0, 1)[clock]
+        costs[index] = max(1, spent if spent > 200000000 else min(spent, calls.value(1, 1)[clock]))
+    return costs
+
+
+def repeats_of(calls, order, costs):
+    """Frequencies scaled down so that a pass stays short; every kept call at least once."""
+    counts = {index: max(1, int(calls.items[index].get("count") or 1)) for index in order}
+    total, spent = sum(counts.values()), sum(costs[i] * counts[i] for i in order)
+    scale = min(1.0, MOST_CALLS / float(total), PASS_NS / float(spent))
+    return [(index, max(1, int(round(counts[index] * scale)))) for index in order]
+
+
+def loops_of(calls):
+    """Double the passes of a value until it takes 2 ms or more: (passes, ns of one pass)."""
+    clock = 1 if calls.job["metric"] == "wall" else 0
+    loops, heavy = 1, sum(len(calls.items[i]["blob"]) * r for i, r in calls.plan if i in calls.fresh)
+    calls.value(0, 1)
+    while True:
+        spent = calls.value(loops, loops)
+        took = sum(calls.latencies[-1:]) if calls.waits else spent[clock]
+        if calls.waits or took >= calls.core.VALUE_NS or loops * 2 * heavy > COPY_BYTES or loops >= 1 << 16:
+            return loops, max(1, _pass_ns(calls, spent[clock], loops))
+        loops *= 2
+
+
+def _pass_ns(calls, spent, loops):
+    if calls.waits:
+        return spent * sum(repeats for _, repeats in calls.plan)
+    return spent // loops
+
+
+def measure(calls):
+    """The values of one process, and everything the guards look at."""
+    job = calls.job
+    random.seed(job["order"])
+    first = calls.results(0)
+    _first_values(calls, first)
+    for number in range(1, job["values"] + 1):
+        calls.timer.value(*calls.value(number, job["loops"]))
+    last = calls.results(job["values"] + 1)
+    more = {"first": list(first[:2]), "imported": calls.imported, "digests": [first[2], last[2]]}
+    if calls.waits:
+        more["p95"] = quantile(calls.latencies, 0.95)
+    return calls.core.report(calls.timer, **more)
+
+
+def _first_values(calls, first):
+    """A pass of more than a second is too dear to drop."""
+    if calls.job.get("keep_first"):
+        calls.timer.value(*first[:2])
+        calls.job["values"] = max(0, calls.job["values"] - 1)
+    gc.collect()
+    if hasattr(gc, "freeze"):
+        gc.freeze()
+
+
+def peak(calls):
+    """One pass over the distinct calls: how much memory it takes at its highest, really or as traced."""
+    calls.plan = [(index, 1) for index, _ in calls.plan]
+    passes = calls.sequence(0, 1)
+    gc.collect()
+    if not calls.job["traced"]:
+        calls.core.forget_peak()
+        calls.run(passes)
+        return {"peak": calls.core.peak_bytes()}
+    import tracemalloc
+
+    tracemalloc.start()
+    start = tracemalloc.get_traced_memory()[0]
+    calls.run(passes)
+    return {"traced": max(1, tracemalloc.get_traced_memory()[1] - start)}
+
+
+def serve(calls):
+    """One value for each line on standard input, for the pre-screen."""
+    calls.results(0)
+    clock = 1 if calls.job["metric"] == "wall" else 0
+    for number, _ in enumerate(sys.stdin, 1):
+        calls.job["send"]({"value": calls.value(number, calls.job["loops"])[clock]})
+
+
+MODES = {"calibrate": calibrate, "survey": survey, "measure": measure, "peak": peak}
+
+
+def run(job, core, parts, send):
+    calls = Calls(job, core, parts)
+    if job["mode"] == "serve":
+        job["send"] = send
+        serve(calls)
+    else:
+        send(MODES[job["mode"]](calls))
