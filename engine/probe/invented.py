@@ -14,6 +14,8 @@ def decode(form):
         return bool(form[1])
     if tag == "s":
         return form[1]
+    if tag == "f" and form[1] == "nan":
+        return _NAN
     if tag in _PLAIN:
         return _PLAIN[tag](form[1])
     if tag in _MANY:
@@ -26,4 +28,5 @@ def decode(form):
 
 
 _PLAIN = {"i": lambda text: int(text, 16), "f": float.fromhex, "b": bytes.fromhex, "y": lambda h: bytearray(bytes.fromhex(h))}
+_NAN = float("nan")  # one object for all: whoever compares by identity first will find it
 _MANY = {"l": list, "t": tuple, "S": set, "Z": frozenset}

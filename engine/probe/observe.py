@@ -21,14 +21,15 @@ from .perturb import perturb
 from .trial import Trial
 from .world import CPU_CLOCK, World
 
-MEMORY = 3 << 30
+MEMORY = 3 << 29
 
 
 class Job:
     """What to do: ``module``, ``qualname``, ``kind``, ``calls`` (file of frozen calls or ""), ``seed``, ``tier``,
     ``perturb`` (how many), ``generated`` (list of {"base", "args", "trusted"}), ``only`` (ids to run, or null for all),
     ``after`` (skip up to this id), ``explain`` (ids to describe in words), ``limits`` (seconds by id), ``limit``
-    (seconds for one call), ``budget`` (seconds by layer), ``lines`` ({"path", "lines"} to look for), ``nonce``.
+    (seconds for one call), ``budget`` (seconds by layer), ``lines`` ({"path", "lines"} to look for), ``hasty`` (end at
+    the first call that meets its limit: one is enough to tell), ``nonce``.
     """
 
     def __init__(self, data, tree):
@@ -39,7 +40,6 @@ class Job:
 def main(options):
     job = Job(json.loads(sys.stdin.read()), options["tree"])
     say = _speaker(job.nonce)
-    _wall_in()
     world = World()
     world.install()
     try:
@@ -48,8 +48,9 @@ def main(options):
         say({"kind": "broken", "error": "%s: %s" % (type(error).__name__, preview(str(error), 300))})
         return 3
     say({"kind": "ready", "recorded": len(bench.blobs), "lost": bench.lost, "where": bench.where})
+    _wall_in()
     bench.run(say)
-    say({"kind": "end", "lines": sorted(bench.lines), "state": bench.state()})
+    say({"kind": "end", "lines": sorted(bench.lines), "state": bench.state(), "stopped": bench.stopped})
     sys.stdout = sys.stderr = open(os.devnull, "w")
     os._exit(0)  # threads and exit handlers of the target have nothing more to say
 
@@ -72,11 +73,13 @@ def _speaker(nonce):
 def _wall_in():
     """A call that asks for too much memory gets MemoryError, as on a small machine, and the rest goes on."""
     try:
+        with open("/proc/self/statm") as stream:
+            mapped = int(stream.read().split()[0]) * resource.getpagesize()
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        most = MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard)
+        most = mapped + MEMORY if hard == resource.RLIM_INFINITY else min(mapped + MEMORY, hard)
         resource.setrlimit(resource.RLIMIT_AS, (most, hard))
     except (ValueError, OSError):
-        pass
+        pass  # where there is no such limit the sandbox's own still holds
 
 
 class Bench:
@@ -85,7 +88,7 @@ class Bench:
     def __init__(self, job, world):
         self.job, self.world = job, world
         self.lines = set()
-        self.lost = 0
+        self.lost, self.stopped = 0, False
         folder = os.path.dirname(job.calls) if job.calls else job.tree
         frozen.prepare(folder, job.tree)
         importlib.import_module(job.module)
@@ -162,7 +165,11 @@ class Bench:
                 continue
             say({"kind": "start", "id": key, "layer": layer})
             started = CPU_CLOCK()
-            say(dict(self._one(key, make), kind="input", id=key, layer=layer))
+            facts = self._one(key, make)
+            say(dict(facts, kind="input", id=key, layer=layer))
+            if self.job.hasty and facts["outcome"] == "slow":
+                self.stopped = True
+                return
             spent[layer] = spent.get(layer, 0.0) + CPU_CLOCK() - started
 
     def _one(self, key, make):

@@ -145,7 +145,9 @@ def _ints(atoms: Mapping[type, Sequence[Any]]) -> Strategy:
 
 
 def _floats(atoms: Mapping[type, Sequence[Any]]) -> Strategy:
-    known = st.sampled_from([0.0, -0.0, 1.0, 0.5, 0.1, -1.0, 1e308, float("inf"), *atoms[float]])
+    known = st.sampled_from(
+        [0.0, -0.0, 1.0, 0.5, 0.1, -1.0, 1e308, float("inf"), float("nan"), *atoms[float]]
+    )
     return st.one_of(known, st.floats(), st.integers(-5, 5).map(float), st.floats(-100, 100))
 
 

@@ -43,6 +43,7 @@ class Observed:
     lost: int = 0
     lines: set[int] = field(default_factory=set)
     state: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
 
 
 def observe(
@@ -55,9 +56,12 @@ def observe(
     limits: Mapping[str, float] | None = None,
     explain: Sequence[str] = (),
     lines: ChangedLines | None = None,
+    hasty: bool = False,
 ) -> Observed:
-    """Observe one version. ``only`` narrows to those ids; without it every layer runs within its budget."""
-    job = _job(plan, only=only, limits=limits or {}, explain=explain, lines=lines)
+    """Observe one version. ``only`` narrows to those ids; without it every layer runs within its budget. ``hasty``
+    ends at the first input that meets its limit; the inputs after it have no facts then.
+    """
+    job = {**_job(plan, only=only, limits=limits or {}, explain=explain, lines=lines), "hasty": hasty}
     seen = Observed()
     seconds = _WALL_SECONDS + sum((limits or {}).values()) / 10
     for _ in range(_RESTARTS):
@@ -115,7 +119,7 @@ def _read(lines: Sequence[Mapping[str, Any]], seen: Observed) -> None:
             seen.broken = str(line["error"])
         elif kind == "end":
             seen.lines.update(line["lines"])
-            seen.state = dict(line["state"])
+            seen.state, seen.stopped = dict(line["state"]), bool(line["stopped"])
 
 
 def _why_it_ended(limit: str, stderr: bytes) -> str:

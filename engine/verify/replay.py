@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,17 +95,18 @@ class _Comparison:
         if first.broken:
             self.found.why_not = first.broken
             return self.found
-        again = self._settle(first)
-        self._count(first)
+        self._decide_inputs(first)
+        again, right = self._both(0)
+        self._settle(first, again)
         if not self.ids:
             self.found.why_not = (
                 self.found.why_not or "no input gives a repeatable outcome that can be compared"
             )
             return self.found
-        runs = [(first, self._after(0))]
+        runs = [(first, right)]
         if self._judge(*runs[0], 0):
             return self.found
-        runs.append((self._observe(self.before, 1), self._after(1)))
+        runs.append(self._both(1))
         if self._judge(*runs[1], 1) or self._slower(first, again, runs) or self._left_behind(again, *runs[1]):
             return self.found
         self.found.lines = frozenset(runs[1][1].lines)
@@ -124,19 +126,26 @@ class _Comparison:
             **more,  # type: ignore[arg-type]
         )
 
-    def _after(self, seed: int) -> Observed:
-        return self._observe(self.after, seed, lines=self.lines if seed else None)
+    def _both(self, seed: int) -> tuple[Observed, Observed]:
+        """Both versions on the same inputs, side by side."""
+        with ThreadPoolExecutor(1) as other:
+            after = other.submit(
+                self._observe, self.after, seed, lines=self.lines if seed else None, hasty=True
+            )
+            return self._observe(self.before, seed), after.result()
 
-    def _settle(self, first: Observed) -> Observed:
-        """Keep the inputs whose outcome can be compared and repeats itself; the rest is counted."""
+    def _decide_inputs(self, first: Observed) -> None:
+        """Keep the inputs whose outcome can be compared."""
         self.ids = [key for key, facts in first.facts.items() if decidable(facts)]
         self.limits = {key: _limit(first.facts[key]) for key in self.ids}
-        again = self._observe(self.before, 0)
+        self.found.undecided = len(first.facts) + len(first.fatal) - len(self.ids)
+
+    def _settle(self, first: Observed, again: Observed) -> None:
+        """Keep the inputs whose outcome repeats itself, and count them."""
         steady = [key for key in self.ids if self._repeats(first.facts[key], again.facts.get(key))]
         self.found.unsteady = len(self.ids) - len(steady)
-        self.found.undecided = len(first.facts) + len(first.fatal) - len(self.ids)
         self.ids = steady
-        return again
+        self._count(first)
 
     def _repeats(self, facts: Facts, again: Facts | None) -> bool:
         return not difference(facts, again, "exact")
@@ -168,7 +177,7 @@ class _Comparison:
         found = []
         for key in self.ids:
             before, after = left.facts.get(key), right.facts.get(key)
-            if before is None or not decidable(before):
+            if before is None or not decidable(before) or (after is None and right.stopped):
                 continue
             facet = difference(before, after, self.plan.tier)
             if facet:
@@ -179,8 +188,9 @@ class _Comparison:
         """The same run again, up to the last of these inputs, with words for each of them."""
         last = max(self.ids.index(each.id) for each in shown)
         only, ids = self.ids[: last + 1], [each.id for each in shown]
-        left = self._observe(self.before, seed, only=only, explain=ids)
-        right = self._observe(self.after, seed, only=only, explain=ids)
+        left, right = (
+            self._observe(tree, seed, only=only, explain=ids) for tree in (self.before, self.after)
+        )
         return [
             self._name()
             + in_words(each.facet, left.facts.get(each.id, {}), right.facts.get(each.id), self.plan.tier)
