@@ -55,6 +55,7 @@ class Slot:
     words: Mapping[str, str] = field(default_factory=dict)
     record: type[Record] | None = None
     shape: Literal["str", "int", "float", "bool", "list"] = "str"
+    default: str = ""
 
     def names(self) -> frozenset[str]:
         return frozenset(name.lower() for name in (self.label, *self.aliases))
@@ -127,8 +128,11 @@ def slots(cls: type[Record]) -> tuple[Slot, ...]:
     """The declared fields of ``cls`` in the order they are written."""
     if cls not in _SLOTS:
         hints = get_type_hints(cls)
-        declared = [(f.name, f.metadata["slot"]) for f in fields(cls) if "slot" in f.metadata]
-        _SLOTS[cls] = tuple(Slot(name=name, shape=_shape(hints[name]), **slot) for name, slot in declared)
+        declared = [f for f in fields(cls) if "slot" in f.metadata]
+        _SLOTS[cls] = tuple(
+            Slot(name=f.name, shape=_shape(hints[f.name]), default=_default(f.default), **f.metadata["slot"])
+            for f in declared
+        )
     return _SLOTS[cls]
 
 
@@ -138,6 +142,10 @@ def labels(cls: type[Record]) -> frozenset[str]:
         own = (slot for slot in slots(cls) if slot.kind == "fact" and not slot.under)
         _LABELS[cls] = frozenset(name for slot in own for name in slot.names())
     return _LABELS[cls]
+
+
+def _default(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _shape(hint: Any) -> Any:
@@ -175,9 +183,9 @@ def _clean_fact(slot: Slot, value: Any) -> Any:
     if slot.shape == "float":
         return float(f"{value:.6g}") if math.isfinite(value) else None
     if slot.shape == "list":
-        return tuple(word for word in (one_line(v).replace(",", ";").strip() for v in value) if word)
+        return tuple(word for word in (one_line(v.replace(",", ";").replace("`", "")) for v in value) if word)
     if slot.shape == "str":
-        return _chosen(slot, one_line(value))
+        return _chosen(slot, one_line(value) or slot.default)
     return value
 
 
@@ -205,7 +213,7 @@ def read_value(slot: Slot, text: str) -> Any:
     if slot.shape == "bool":
         return _word(text.lower(), {"yes": True, "no": False, "true": True, "false": False, "✓": True})
     if slot.shape == "list":
-        return tuple(word.strip().strip("`") for word in text.split(",") if word.strip())
+        return tuple(word.strip() for word in text.split(",") if word.strip())
     if not slot.choices:
         return text
     known = {word.lower(): word for word in slot.choices}

@@ -279,13 +279,20 @@ def _table(slot: Slot, run: Lines, reading: _Reading) -> tuple[list[Record], Lin
         return [], run
     rows: list[Record] = []
     loose: Lines = []
-    for number, line in run[2:]:
+    for number, line in _data_lines(run):
         values = _row([each for each in header if each], _cells(line), number, reading)
         if values is None or len(rows) >= 20_000:
             loose.append((number, line))
         else:
             rows.append(slot.record(**values))
     return rows, [(0, ""), *loose] if loose else []
+
+
+def _data_lines(run: Lines) -> Lines:
+    """The rows below the header and its rule; the same pair again further down is not a row."""
+    head = _cells(run[0][1])
+    again = {at for at in range(2, len(run) - 1) if _is_rule(run[at + 1][1]) and _cells(run[at][1]) == head}
+    return [each for at, each in enumerate(run) if at >= 2 and at not in again and at - 1 not in again]
 
 
 def _is_rule(line: str) -> bool:

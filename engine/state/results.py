@@ -72,8 +72,8 @@ class Row:
     def __post_init__(self) -> None:
         for name in COLUMNS:
             object.__setattr__(self, name, one_line(getattr(self, name), CELL_LIMIT))
-        named = ((one_line(name, 80), one_line(cell, CELL_LIMIT)) for name, cell in self.extra)
-        object.__setattr__(self, "extra", tuple((name, cell) for name, cell in named if name and cell))
+        named = {one_line(name, 80): one_line(cell, CELL_LIMIT) for name, cell in self.extra}
+        object.__setattr__(self, "extra", tuple(sorted((n, cell) for n, cell in named.items() if n and cell)))
 
     @property
     def kind(self) -> str:
@@ -218,7 +218,7 @@ class _Table:
             self.half = line
         elif len(cells) < 2 or len(self.rows) >= ROW_LIMIT:
             self.note(number, "a line that is no row; kept", f"{len(self.names)} cells, tab separated")
-            self.unread.append(one_line(line, CELL_LIMIT))
+            self.unread += [kept] if (kept := one_line(line, CELL_LIMIT)) else []
         else:
             self.rows.append(self.row(cells, number))
 

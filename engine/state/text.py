@@ -19,8 +19,8 @@ _FENCE = re.compile(r"^ {0,3}(`{3,12}|~{3,12})(?![`~])(.*)$")
 
 
 def printable(text: str) -> str:
-    """Line ends become ``\\n``; a byte order mark goes; control characters and lone surrogates become U+FFFD."""
-    return _UNFIT.sub("\ufffd", _BREAKS.sub("\n", text.removeprefix("\ufeff")))
+    """Line ends become ``\\n``; byte order marks go; control characters and lone surrogates become U+FFFD."""
+    return _UNFIT.sub("\ufffd", _BREAKS.sub("\n", text.replace("\ufeff", "")))
 
 
 def cut(text: str, limit: int) -> str:
@@ -32,9 +32,9 @@ def cut(text: str, limit: int) -> str:
 
 
 def one_line(text: str, limit: int = LINE_LIMIT) -> str:
-    """A value that fits one line: runs of white space become one space; a lone dash means empty."""
+    """A value that fits one line: runs of white space become one space; dashes alone mean empty."""
     joined = cut(" ".join(printable(text).split()), limit)
-    return "" if joined in ("-", EMPTY) else joined
+    return "" if joined == EMPTY or not joined.strip("-") else joined
 
 
 def prose(text: str, limit: int = PROSE_LIMIT) -> str:
