@@ -11,7 +11,6 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import plotly.graph_objects as go
@@ -78,15 +77,6 @@ class Placed:
     gain: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Series:
-    """One session of a comparison: its points and its baseline in the session's unit."""
-
-    label: str
-    points: Sequence[Point]
-    baseline: float | None
-
-
 def to_json(figure: go.Figure) -> dict[str, Any]:
     """Plain lists and five significant digits: what travels in the page."""
     found: dict[str, Any] = _plain(figure.to_plotly_json())
@@ -137,7 +127,7 @@ def _spot(point: Point, best: float) -> Placed | None:
     return Placed(point=point, y=point.own * scale, low=low, high=high, gain=point.own)
 
 
-def _log2(value: float) -> float:
+def log2(value: float) -> float:
     return math.log2(max(value, 2**-6))
 
 
@@ -168,7 +158,7 @@ def speedup(
     _add_failures(figure, points)
     figure.update_layout(
         _layout(placed, steps, last, floor, baseline if as_time else None, unit),
-        annotations=_labels(placed, steps, last),
+        annotations=_labels(placed, steps, last) + _notes(points, consecutive, plateau, baseline, unit),
         shapes=_shapes(points, consecutive, plateau, last),
     )
     return figure
@@ -178,7 +168,7 @@ def _add_band(figure: go.Figure, steps: list[tuple[int, float]], floor: float | 
     if not floor:
         return
     xs = [n for n, _ in steps] + [last]
-    ys = [_log2(r) for _, r in steps] + [_log2(steps[-1][1])]
+    ys = [log2(r) for _, r in steps] + [log2(steps[-1][1])]
     up = math.log2(1 + floor)
     for sign, fill in ((-1, None), (1, "tonexty")):
         figure.add_scatter(
@@ -195,7 +185,7 @@ def _add_band(figure: go.Figure, steps: list[tuple[int, float]], floor: float | 
 def _add_best(figure: go.Figure, steps: list[tuple[int, float]], last: int) -> None:
     figure.add_scatter(
         x=[n for n, _ in steps] + [last],
-        y=[_log2(r) for _, r in steps] + [_log2(steps[-1][1])],
+        y=[log2(r) for _, r in steps] + [log2(steps[-1][1])],
         mode="lines",
         line={"shape": "hv", "width": 2},
         hoverinfo="skip",
@@ -209,7 +199,7 @@ def _add_marks(figure: go.Figure, placed: list[Placed], role: str, symbol: str, 
     placed = placed[-MARKERS:]
     figure.add_scatter(
         x=[p.point.number for p in placed],
-        y=[_log2(p.y) for p in placed],
+        y=[log2(p.y) for p in placed],
         mode="markers",
         marker={"symbol": symbol, "size": size, "line": {"width": 1.5}},
         error_y={
@@ -220,7 +210,7 @@ def _add_marks(figure: go.Figure, placed: list[Placed], role: str, symbol: str, 
             "thickness": 1,
             "width": 0,
         },
-        hovertext=[_hover(p) for p in placed],
+        hovertext=[hover(p) for p in placed],
         hoverinfo="text",
         customdata=[p.point.url for p in placed],
         meta={"role": role},
@@ -230,17 +220,17 @@ def _add_marks(figure: go.Figure, placed: list[Placed], role: str, symbol: str, 
 def _whisker(low: float | None, high: float | None) -> float:
     if low is None or high is None or low <= 0 or high <= 0:
         return 0.0
-    return max(_log2(high) - _log2(low), 0.0)
+    return max(log2(high) - log2(low), 0.0)
 
 
-def _hover(placed: Placed) -> str:
+def hover(placed: Placed) -> str:
     point = placed.point
     ci = words.interval(placed.low, placed.high)
     whole = f"{words.ratio(placed.y)} faster than the baseline" + (f", {ci}" if ci else "")
-    return "<br>".join((f"Experiment {point.number}: {point.status}", _plain_text(point.title), whole))
+    return "<br>".join((f"Experiment {point.number}: {point.status}", plain_text(point.title), whole))
 
 
-def _plain_text(text: str, limit: int = 60) -> str:
+def plain_text(text: str, limit: int = 60) -> str:
     """Text from a repo inside a label the chart library would read as markup."""
     cut = text if len(text) <= limit else f"{text[:limit]}…"
     return cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -257,7 +247,7 @@ def _add_running(figure: go.Figure, running: int | None, steps: list[tuple[int, 
     if running is None:
         return
     figure.add_scatter(
-        x=[running], y=[_log2(steps[-1][1])], mode="markers", hoverinfo="text",
+        x=[running], y=[log2(steps[-1][1])], mode="markers", hoverinfo="text",
         marker={"symbol": "circle-open", "size": 13, "line": {"width": 2}},
         hovertext=f"Experiment {running} is running: not measured yet", meta={"role": "running"},
     )  # fmt: skip
@@ -274,7 +264,7 @@ def _add_failures(figure: go.Figure, points: Sequence[Point]) -> None:
                 yaxis="y2",
                 mode="markers",
                 marker={"symbol": symbol, "size": 9, "line": {"width": 2}},
-                hovertext=[f"Experiment {p.number}: {_failure(p)}<br>{_plain_text(p.title)}" for p in rows],
+                hovertext=[f"Experiment {p.number}: {_failure(p)}<br>{plain_text(p.title)}" for p in rows],
                 hoverinfo="text",
                 customdata=[p.url for p in rows],
                 meta={"role": role},
@@ -296,7 +286,8 @@ def _layout(
     unit: str,
 ) -> dict[str, Any]:
     low, high = _range([p.y for p in placed] + [r for _, r in steps], floor)
-    ticks = [t for t in TICKS if low <= _log2(t) <= high] or [1]
+    fine = (0.9, 1.1) if high - low > 0.6 else ()
+    ticks = [t for t in TICKS if low <= log2(t) <= high and t not in fine] or [1]
     ticks = ticks[:: max(1, len(ticks) // 7)] if 1 not in ticks[:: max(1, len(ticks) // 7)] else ticks
     text = [words.quantity(baseline / t, unit) for t in ticks] if baseline else [f"{t:g}×" for t in ticks]
     return {
@@ -306,7 +297,7 @@ def _layout(
         "hovermode": "closest",
         "xaxis": {"range": [-0.6, last + 0.6], "title": {"text": "Experiment"}, "showgrid": False, "zeroline": False,
                   "tickformat": "d", "nticks": 14, "anchor": "y2"},
-        "yaxis": {"range": [low, high], "tickvals": [_log2(t) for t in ticks], "ticktext": text, "zeroline": False,
+        "yaxis": {"range": [low, high], "tickvals": [log2(t) for t in ticks], "ticktext": text, "zeroline": False,
                   "domain": [0.16, 1]},
         "yaxis2": {"range": [-1, 1], "domain": [0, 0.1], "tickvals": [0], "ticktext": ["failed"], "showgrid": False,
                    "zeroline": False, "fixedrange": True},
@@ -315,32 +306,68 @@ def _layout(
 
 def _range(ratios: list[float], floor: float | None) -> tuple[float, float]:
     """The log2 range: everything measured down to an eighth below the lowest best, at least a quarter step of air."""
-    values = [_log2(r) for r in ratios]
+    values = [log2(r) for r in ratios]
     low = max(min([*values, 0.0]), min(0.0, -0.5))
     high = max([*values, math.log2(1 + (floor or 0.02) * 3), 0.2])
     air = max((high - low) * 0.08, 0.04)
-    return low - air, high + air
+    return low - max(air, 0.09), high + air
 
 
 def _labels(placed: list[Placed], steps: list[tuple[int, float]], last: int) -> list[dict[str, Any]]:
+    """The biggest keeps and the last best: labels on the data, so that no legend must be matched."""
     keeps = [p for p in placed if p.point.status == "keep" and not p.point.reverted and p.gain > 1]
     biggest = sorted(keeps, key=lambda p: -p.gain)[:LABELLED_KEEPS]
-    found = [_label(p) for p in biggest]
+    found = [_label(p, last) for p in biggest]
     if len(steps) > 1:
         best = steps[-1][1]
-        found.append({"x": last, "y": _log2(best), "text": f"<b>{best:.2f}×</b> best", "showarrow": False,
+        found.append({"x": last, "y": log2(best), "text": f"{best:.2f}× best", "showarrow": False,
                       "xanchor": "left", "xshift": 10, "name": "best"})  # fmt: skip
     return found
 
 
-def _label(placed: Placed) -> dict[str, Any]:
-    name = _plain_text(placed.point.title, 24)
-    right = placed.point.number < 3
+def _label(placed: Placed, last: int) -> dict[str, Any]:
+    name = plain_text(placed.point.title, 24)
+    right = placed.point.number < last * 0.3
     return {
-        "x": placed.point.number, "y": _log2(placed.y), "showarrow": False, "name": "keep",
+        "x": placed.point.number, "y": log2(placed.y), "showarrow": False, "name": "keep",
         "text": f"{name} +{(placed.gain - 1) * 100:.0f}%",
         "xanchor": "left" if right else "right", "xshift": 8 if right else -8, "yshift": -12 if right else 10,
     }  # fmt: skip
+
+
+def _notes(
+    points: Sequence[Point], consecutive: int, plateau: int, baseline: float | None, unit: str
+) -> list[dict[str, Any]]:
+    """What the dotted line and the pale band are; the line's words stand left of the band."""
+    found: list[dict[str, Any]] = []
+    band = _band(points, consecutive, plateau)
+    if baseline is not None:
+        where = {"x": band[0] - 0.3} if band else {"x": 1, "xref": "paper"}
+        text = f"baseline {words.quantity(baseline, unit)}"
+        found.append(
+            {
+                **where,
+                "y": 0,
+                "text": text,
+                "showarrow": False,
+                "xanchor": "right",
+                "yshift": 9,
+                "name": "note",
+            }
+        )
+    if band:
+        text = f"{consecutive} of {plateau} discards"
+        found.append({"x": band[1], "yref": "paper", "y": 0.155, "yanchor": "bottom", "showarrow": False,
+                      "xanchor": "right", "text": text, "name": "plateau"})  # fmt: skip
+    return found
+
+
+def _band(points: Sequence[Point], consecutive: int, plateau: int) -> tuple[float, float] | None:
+    """Where the discards since the last keep lie, as experiment numbers; None when there is none."""
+    done = [p.number for p in points if p.status in ("discard", "crash")]
+    if not consecutive or not plateau or not done:
+        return None
+    return done[-min(consecutive, len(done))] - 0.5, done[-1] + 0.5
 
 
 def _shapes(points: Sequence[Point], consecutive: int, plateau: int, last: int) -> list[dict[str, Any]]:
@@ -349,166 +376,8 @@ def _shapes(points: Sequence[Point], consecutive: int, plateau: int, last: int) 
     rail = {"type": "rect", "x0": 0, "x1": 1, "xref": "paper", "y0": 0, "y1": 0.1, "yref": "paper",
             "layer": "below", "line": {"width": 0}, "name": "rail"}  # fmt: skip
     found = [one, rail]
-    done = [p.number for p in points if p.status in ("discard", "crash")]
-    if consecutive and plateau and done:
-        first = done[-min(consecutive, len(done))]
-        found.append({"type": "rect", "x0": first - 0.5, "x1": done[-1] + 0.5, "y0": 0.16, "y1": 1, "yref": "paper",
+    band = _band(points, consecutive, plateau)
+    if band:
+        found.append({"type": "rect", "x0": band[0], "x1": band[1], "y0": 0.16, "y1": 1, "yref": "paper",
                       "layer": "below", "line": {"width": 0}, "name": "plateau"})  # fmt: skip
     return found
-
-
-def before_after(before: Sequence[float], after: Sequence[float], unit: str) -> go.Figure | None:
-    """Two strips of rounds in one unit with a bar at each median; None when no round was kept."""
-    if not before or not after:
-        return None
-    factor, name = words.column_unit([*before, *after], unit)
-    figure = go.Figure()
-    for row, role, symbol, values in ((1, "before", "circle-open", before), (0, "after", "circle", after)):
-        xs = [v * factor for v in values]
-        jitter = [row + ((i * 7) % 11 - 5) / 28 for i in range(len(xs))]
-        figure.add_scatter(
-            x=xs[-MARKERS:],
-            y=jitter[-MARKERS:],
-            mode="markers",
-            marker={"symbol": symbol, "size": 7, "line": {"width": 1.5}},
-            hovertemplate=f"%{{x:.4g}} {name}<extra></extra>",
-            meta={"role": role},
-        )
-        middle = _median(xs)
-        figure.add_scatter(x=[middle, middle], y=[row - 0.28, row + 0.28], mode="lines", line={"width": 2},
-                           hoverinfo="skip", meta={"role": f"{role}-median"})  # fmt: skip
-    figure.update_layout(_strip_layout(name), annotations=_strip_labels(before, after, factor, name))
-    return figure
-
-
-def _strip_layout(unit: str) -> dict[str, Any]:
-    return {
-        "uirevision": "strips",
-        "showlegend": False,
-        "hovermode": "closest",
-        "margin": {"l": 54, "r": 16, "t": 8, "b": 30},
-        "xaxis": {"ticksuffix": f" {unit}", "zeroline": False, "nticks": 8},
-        "yaxis": {"range": [-0.5, 1.5], "tickvals": [0, 1], "ticktext": ["after", "before"], "showgrid": False,
-                  "zeroline": False, "fixedrange": True},
-    }  # fmt: skip
-
-
-def _strip_labels(
-    before: Sequence[float], after: Sequence[float], factor: float, unit: str
-) -> list[dict[str, Any]]:
-    first, second = _median(before) * factor, _median(after) * factor
-    change = first - second
-    word = "less" if change > 0 else "more"
-    said = f"{words.in_unit(abs(change), 1)} {unit} {word}"
-    return [{"x": (first + second) / 2, "y": 0.5, "text": said, "showarrow": False, "name": "change"}]
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-
-
-COMPARE_ROLES = (
-    ("a", "circle", "solid"),
-    ("b", "square", "dash"),
-    ("c", "diamond", "dot"),
-    ("d", "cross", "dashdot"),
-)
-
-
-def compare(series: Sequence[Series]) -> go.Figure:
-    """Sessions on one absolute axis: times faster than the first session's baseline (its own where that is unknown)."""
-    figure = go.Figure()
-    reference = series[0].baseline if series else None
-    labels, tops, last = [], [1.0], 4
-    for one, (role, symbol, dash) in zip(series, COMPARE_ROLES, strict=False):
-        scale = reference / one.baseline if reference and one.baseline else 1.0
-        placed, steps = place(one.points)
-        end = max([p.number for p in one.points] + [steps[-1][0]])
-        xs, ys = [n for n, _ in steps] + [end], [_log2(r * scale) for _, r in steps]
-        figure.add_scatter(x=xs, y=[*ys, ys[-1]], mode="lines", line={"shape": "hv", "width": 2, "dash": dash},
-                           hoverinfo="skip", meta={"role": role})  # fmt: skip
-        for status in ("discard", "keep"):
-            marks = [p for p in placed if p.point.status == status]
-            figure.add_scatter(
-                x=[p.point.number for p in marks], y=[_log2(p.y * scale) for p in marks], mode="markers",
-                marker={"symbol": symbol + ("-open" if status == "discard" else ""), "size": 7},
-                hovertext=[_hover(p) for p in marks], hoverinfo="text", customdata=[p.point.url for p in marks],
-                meta={"role": role},
-            )  # fmt: skip
-        tops += [p.y * scale for p in placed] + [scale]
-        last = max(last, end)
-        labels.append({"x": end, "y": ys[-1], "text": _plain_text(one.label), "showarrow": False, "xanchor": "left",
-                       "xshift": 8, "name": role})  # fmt: skip
-    figure.update_layout(_compare_layout(tops, last), annotations=labels)
-    return figure
-
-
-def _compare_layout(ratios: list[float], last: int) -> dict[str, Any]:
-    low, high = min(_log2(r) for r in ratios), max(_log2(r) for r in ratios)
-    air = max((high - low) * 0.1, 0.1)
-    ticks = [t for t in TICKS if low - air <= _log2(t) <= high + air] or [1]
-    return {
-        "uirevision": "compare",
-        "showlegend": False,
-        "hovermode": "closest",
-        "margin": {"l": 54, "r": 110, "t": 8, "b": 40},
-        "xaxis": {"range": [-0.6, last + 0.6], "title": {"text": "Experiment"}, "showgrid": False, "zeroline": False,
-                  "tickformat": "d"},
-        "yaxis": {"range": [low - air, high + air], "tickvals": [_log2(t) for t in ticks],
-                  "ticktext": [f"{t:g}×" for t in ticks], "zeroline": False},
-    }  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finished:
-    """One measured session of a repo's history."""
-
-    label: str
-    when: datetime
-    ratio: float
-    low: float | None
-    high: float | None
-    approved: bool
-    live: bool
-    url: str
-
-
-def repo_history(rows: Sequence[Finished]) -> go.Figure | None:
-    """The branch people merge to as a step line over dates: it rises only with approved sessions; others are hollow."""
-    if not rows:
-        return None
-    total, xs, ys = 1.0, [rows[0].when.isoformat()], [0.0]
-    spots: dict[str, list[tuple[Finished, float]]] = {"approved": [], "other": [], "live": []}
-    for row in rows:
-        kind = "approved" if row.approved else "live" if row.live else "other"
-        height = total * row.ratio
-        spots[kind].append((row, height))
-        if row.approved:
-            total = height
-            xs.append(row.when.isoformat())
-            ys.append(_log2(total))
-    figure = go.Figure()
-    figure.add_scatter(x=[*xs, rows[-1].when.isoformat()], y=[*ys, ys[-1]], mode="lines",
-                       line={"shape": "hv", "width": 2}, hoverinfo="skip", meta={"role": "best"})  # fmt: skip
-    for kind, symbol, role in (("other", "circle-open", "discard"), ("approved", "circle", "keep"),
-                               ("live", "circle-open", "running")):  # fmt: skip
-        _add_sessions(figure, spots[kind], symbol, role)
-    heights = [h for group in spots.values() for _, h in group] + [1.0, 2 ** max(ys)]
-    layout = _compare_layout(heights, 4)
-    layout["uirevision"] = "history"
-    layout["margin"]["r"] = 24
-    layout["xaxis"] = {"type": "date", "showgrid": False, "zeroline": False}
-    figure.update_layout(layout)
-    return figure
-
-
-def _add_sessions(figure: go.Figure, spots: list[tuple[Finished, float]], symbol: str, role: str) -> None:
-    if spots:
-        figure.add_scatter(
-            x=[row.when.isoformat() for row, _ in spots], y=[_log2(height) for _, height in spots], mode="markers",
-            marker={"symbol": symbol, "size": 9, "line": {"width": 1.5}}, hoverinfo="text",
-            hovertext=[f"{_plain_text(row.label)}<br>{words.ratio(row.ratio)}" for row, _ in spots],
-            customdata=[row.url for row, _ in spots], meta={"role": role},
-        )  # fmt: skip

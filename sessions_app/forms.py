@@ -93,7 +93,7 @@ class LaunchForm(DescribedForm):
     domain = forms.ChoiceField(choices=[(d, d or "Router's choice") for d in DOMAIN_CHOICES], required=False)
     crew = forms.ChoiceField(choices=[(c, c) for c in CREWS], initial="builtin")
     hours = forms.FloatField(
-        min_value=0.02, max_value=72, initial=DEFAULTS.wall_seconds / 3600, label="Time",
+        min_value=0.02, max_value=72, initial=f"{DEFAULTS.wall_seconds / 3600:g}", label="Time",
         error_messages={"min_value": "Use 0.02 hours or more", "max_value": "Use 72 hours or less"},
     )  # fmt: skip
     experiments = forms.IntegerField(

@@ -66,7 +66,31 @@ def interval_mark(
     parts.append(format_html('<line class="one" x1="{0}" x2="{0}" y1="2" y2="14"/>', _xy(one)))
     if ratio is not None and math.isfinite(ratio) and ratio > 0:
         parts.extend(_estimate(ratio, low, high, axis, width, kept))
-    return _svg("mark", width, MARK_HEIGHT, SafeString("".join(parts)))
+    scale = "mark session-scale" if axis == SESSION_AXIS else "mark"
+    return _svg(scale, width, MARK_HEIGHT, SafeString("".join(parts)))
+
+
+def wide_mark(
+    ratio: float | None, low: float | None, high: float | None, floor: float | None, *, kept: bool
+) -> SafeString:
+    """The same mark across a whole panel, on an axis that reaches the estimate, with words under its ticks."""
+    top = max(EXPERIMENT_AXIS[1], (high or ratio or 1) * 1.06)
+    bottom = min(EXPERIMENT_AXIS[0], (low or ratio or 1) * 0.94)
+    axis, width = (max(bottom, 0.05), min(top, 200)), 380.0
+    inner = interval_mark(ratio, low, high, floor, kept=kept, axis=axis, width=width)
+    words_under = format_html(
+        '<text x="{}" y="30">1×{}</text>',
+        _xy(_position(1, axis, width)),
+        f", noise ±{floor * 100:.1f}%" if floor else "",
+    )
+    if ratio and abs(_position(ratio, axis, width) - _position(1, axis, width)) > 90:
+        words_under += format_html(
+            '<text x="{}" y="30">{}×</text>', _xy(_position(ratio, axis, width)), f"{ratio:.2f}"
+        )
+    return format_html(
+        '<svg class="wide-mark" viewBox="0 0 {} 34" aria-hidden="true" focusable="false">{}{}</svg>',
+        _xy(width), inner, words_under,
+    )  # fmt: skip
 
 
 def _clamp(x: float, width: float) -> float:
@@ -154,10 +178,16 @@ def lane(spans: Iterable[Sequence[Any]], start: float, end: float) -> SafeString
 
     parts = [
         _span(x(s[0]), x(end if s[1] is None else s[1]), "running" if s[1] is None else str(s[2]))
-        for s in spans
+        for s in _drawn(list(spans))
     ]
     track = format_html('<rect class="track" width="{}" height="{}" rx="3"/>', LANE_WIDTH, LANE_HEIGHT)
     return _stretched("lane", LANE_WIDTH, LANE_HEIGHT, SafeString("".join([track, *parts])))
+
+
+def _drawn(spans: list[Sequence[Any]]) -> list[Sequence[Any]]:
+    """Experiments lie inside an agent's working time: where there are any, only they are drawn."""
+    tries = [span for span in spans if str(span[2]) != "work"]
+    return tries or spans
 
 
 def _span(left: float, right: float, kind: str) -> SafeString:

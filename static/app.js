@@ -43,7 +43,7 @@
   const skew = Date.now() - new Date(html.dataset.now).getTime() || 0;
   function tick() {
     // A clock may not run on a dead stream.
-    if (document.hidden || html.dataset.stream === "offline") return;
+    if (document.hidden || html.dataset.flow === "offline") return;
     for (const node of $$("time[data-elapsed], time[data-waiting]")) {
       write(node, duration((Date.now() - skew - new Date(node.dateTime)) / 1000));
     }

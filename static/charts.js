@@ -37,7 +37,7 @@
       const role = ROLES[note.name];
       note.font = { size: 11, color: plain(colour(note.name && note.name.length === 1 ? role : "text-2")) };
     }
-    if (narrow) layout.annotations = (layout.annotations || []).filter((note) => note.name !== "keep");
+    if (narrow) layout.annotations = (layout.annotations || []).filter((note) => !["keep", "note", "plateau"].includes(note.name));
     const font = { family: getComputedStyle(document.body).fontFamily, size: 11, color: plain(colour("text-3")) };
     for (const name of Object.keys(layout).filter((key) => /^[xy]axis/.test(key))) {
       Object.assign(layout[name], { gridcolor: plain(colour("line")), linecolor: plain(colour("line-strong")), tickfont: font, automargin: false });

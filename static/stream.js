@@ -129,7 +129,7 @@
     if (at) { at.textContent = last; top.textContent = head; }
   }
   function show(state, words) {
-    document.documentElement.dataset.stream = state;
+    document.documentElement.dataset.flow = state;
     for (const badge of document.querySelectorAll("[data-stream]")) {
       if (badge.dataset.state !== state) badge.dataset.state = state;
       if (badge.textContent !== words) badge.textContent = words;

@@ -25,8 +25,8 @@ PLACES = (
 )
 DIFF = """--- a/pricing/rules.py
 +++ b/pricing/rules.py
-@@ -86,8 +86,14 @@ class RuleIndex:
-
+@@ -86,7 +86,12 @@ class RuleIndex:
+~
      def __init__(self, rules: Sequence[Rule]) -> None:
 -        self._rules = [(rule, frozenset(rule.tags)) for rule in rules]
 +        self._bit = {tag: 1 << n for n, tag in enumerate(sorted(all_tags(rules)))}
@@ -35,13 +35,13 @@ DIFF = """--- a/pricing/rules.py
 +    def _mask(self, tags: Iterable[str]) -> int:
 +        # a tag no rule asks for is no bit
 +        return sum(self._bit.get(tag, 0) for tag in tags)
-
+~
      def match_rules(self, sku: Sku) -> list[Rule]:
 -        tags = frozenset(sku.tags)
 -        return [rule for rule, need in self._rules if need <= tags]
 +        have = self._mask(sku.tags)
 +        return [rule for rule, need in self._rules if need & have == need]
-"""
+""".replace("~", " ")
 
 
 @dataclass(frozen=True)
@@ -283,7 +283,8 @@ def closing(
     ))  # fmt: skip
     yield at(e.AgentFinished(agent="review", summary=verdict))
     for name, text in FILES.items():
-        yield at(e.StateFileWritten(name=name, digest="b" * 64, content=text))
+        digest = "91ab07e4" * 8 if name == "results.tsv" else "b" * 64
+        yield at(e.StateFileWritten(name=name, digest=digest, content=text))
     yield at(e.CleanedUp(preserved=("learnings.md", "results.tsv", "changelog.md"), removed=("trees",)))
     yield at(
         e.SessionEnded(outcome="finished", reason="reviewed", head=head, kept=kept, tried=21, seconds=6000.0)

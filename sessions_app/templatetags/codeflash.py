@@ -114,6 +114,11 @@ def shown_status(session: Any) -> str:
     return "lost_contact" if session.lost_contact else str(session.status)
 
 
+@register.filter
+def status_word(session: Any) -> str:
+    return vocabulary.mark("session", shown_status(session)).word.lower()
+
+
 @register.simple_tag
 def speedup(value: object, metric: str = "cpu", places: int = 2) -> SafeString:
     """The number large and its word small; unknown in words."""
@@ -179,6 +184,14 @@ def interval_mark(row: Any, kept: bool | None = None) -> SafeString:
     ratio, low, high, floor = (words.known(read(name)) for name in ("ratio", "low", "high", "floor"))
     is_kept = read("status") == "keep" if kept is None else kept
     return marks.interval_mark(ratio, low, high, floor, kept=is_kept)
+
+
+@register.simple_tag
+def wide_mark(experiment: Any) -> SafeString:
+    """The mark of one experiment across a panel, with its scale written under it."""
+    return marks.wide_mark(
+        experiment.ratio, experiment.low, experiment.high, experiment.floor, kept=experiment.status == "keep"
+    )
 
 
 @register.simple_tag

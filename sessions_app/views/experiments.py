@@ -7,9 +7,10 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from sessions_app import charts, diffs
+from sessions_app import charts, comparisons, diffs
 from sessions_app.access import get_experiment
 from sessions_app.models import Experiment, ExperimentDetail, LearningUse
+from sessions_app.prose import prose
 from sessions_app.views.requests import person
 
 OUTPUT_CHARS = 60_000
@@ -24,7 +25,7 @@ def detail(request: HttpRequest, session_pk: int, number: int) -> HttpResponse:
 def _context(found: Experiment, more: ExperimentDetail) -> dict[str, Any]:
     measured = more.measurement or {}
     siblings = found.session.experiments
-    figure = charts.before_after(
+    figure = comparisons.before_after(
         measured.get("samples_before") or [],
         measured.get("samples_after") or [],
         str(measured.get("unit", "")),
@@ -35,6 +36,7 @@ def _context(found: Experiment, more: ExperimentDetail) -> dict[str, Any]:
         "session": found.session,
         "section": "sessions",
         "current_repo": found.session.repo,
+        "hypothesis": prose(found.hypothesis) if found.hypothesis else None,
         "m": measured,
         "whole": more.end_to_end or {},
         "figure": charts.to_json(figure) if figure else None,

@@ -10,7 +10,7 @@ from django.db.models import Count, Max, OuterRef, Q, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from sessions_app import actions, charts, panels
+from sessions_app import actions, charts, comparisons, panels
 from sessions_app.access import can, get_repo, get_team
 from sessions_app.forms import RepoForm
 from sessions_app.models import Learning, Repo, Session
@@ -61,7 +61,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     sessions = list(repo.sessions.select_related("launched_by").newest()[:8])
     sparks = panels.bests(sessions)
     rows = [{"session": s, "headline": panels.headline(s), "spark": sparks[s.pk]} for s in sessions]
-    figure = charts.repo_history(_history(repo))
+    figure = comparisons.repo_history(_history(repo))
     last = next((s for s in sessions if s.setup), None)
     context = {
         "repo": repo,
@@ -101,7 +101,7 @@ def _faster(repo: Repo) -> float | None:
     return product if found else None
 
 
-def _history(repo: Repo) -> list[charts.Finished]:
+def _history(repo: Repo) -> list[comparisons.Finished]:
     rows = repo.sessions.filter(Q(speedup__isnull=False) | Q(best__isnull=False)).order_by("pk")
     approved = set(rows.filter(decisions__kind="approved").values_list("pk", flat=True))
     found = []
@@ -109,7 +109,7 @@ def _history(repo: Repo) -> list[charts.Finished]:
         head = panels.headline(session)
         if head["ratio"]:
             found.append(
-                charts.Finished(
+                comparisons.Finished(
                     label=f"#{session.pk} {session.title}",
                     when=session.ended or session.created,
                     ratio=head["ratio"],

@@ -10,7 +10,7 @@ from django.shortcuts import render
 
 from engine.brief import CREWS
 from engine.values import DOMAINS, VERDICTS
-from sessions_app import charts, panels
+from sessions_app import charts, comparisons, panels
 from sessions_app.models import Experiment, Repo, Session, Status
 from sessions_app.views.requests import choice, page_of, person, whole
 from sessions_app.vocabulary import mark
@@ -149,11 +149,11 @@ def _compared(found: list[Session]) -> dict[str, Any]:
     points = {s.pk: panels.points_of(s) for s in found}
     heads = [{"session": s, "headline": panels.headline(s, points[s.pk]), **_firsts(s)} for s in found]
     series = [
-        charts.Series(label=f"#{s.pk} {_end(h)}", points=points[s.pk], baseline=s.baseline)
+        comparisons.Series(label=f"#{s.pk} {_end(h)}", points=points[s.pk], baseline=s.baseline)
         for s, h in zip(found, (row["headline"] for row in heads), strict=True)
     ]
     return {
-        "figure": charts.to_json(charts.compare(series)),
+        "figure": charts.to_json(comparisons.compare(series)),
         "rows": heads,
         "unfair": _unfair(found),
         "targets": _same_targets(found),
