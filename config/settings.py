@@ -6,6 +6,7 @@ import os
 import secrets
 import shlex
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ ENGINE_COMMAND = shlex.split(os.environ.get("CODEFLASH_ENGINE_COMMAND", "")) or 
 SAMPLE_DIR = BASE_DIR / "examples"
 # Folders repositories may be registered from. Empty: any folder of this machine, or none but the sample's in public.
 ALLOWED_ROOTS = [r for r in os.environ.get("CODEFLASH_ROOTS", "").split(os.pathsep) if r]
-if PUBLIC and not ALLOWED_ROOTS:
-    ALLOWED_ROOTS = [str(DATA_DIR / "sample")]
+if PUBLIC or ALLOWED_ROOTS:
+    ALLOWED_ROOTS.append(str(DATA_DIR / "sample"))
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -182,6 +183,8 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
+# Static files come straight from the checkout; a collected folder is for a proxy in front.
+warnings.filterwarnings("ignore", message="No directory at", module="django.core.handlers.base")
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
