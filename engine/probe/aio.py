@@ -1,8 +1,8 @@
 """Asynchronous code: what each coroutine function waits for, how long it blocks the loop, how it waits in a row.
 
 Every task of a loop made while watching runs inside a wrapper that times each step (wall and CPU of its thread). When
-a step suspends, the chain of awaiting coroutines is read off; the innermost function of the repo owns the wait. Idle
-time of the loop is shared evenly by the tasks that wait at that moment for something else than other tasks, so
+a step suspends, the chain of awaiting coroutines is read off; the innermost function of the repo owns the wait, it
+is within reach of all of them. Idle time of the loop is shared evenly by the tasks that wait at that moment for something else than other tasks, so
 concurrent waits are not counted twice. A wall-clock timer finds the line that blocks inside a step.
 """
 
@@ -12,6 +12,7 @@ import collections.abc
 import signal
 import threading
 import time
+import weakref
 
 from . import workload
 from .names import MODULE, Names
@@ -25,22 +26,22 @@ class Row:
 
     def __init__(self, owner):
         self.owner = owner
-        self.waits, self.wait, self.share, self.steps = 0, 0, 0.0, 0
+        self.waits, self.wait, self.share, self.reach, self.steps = 0, 0, 0.0, 0.0, 0
         self.step_wall, self.step_cpu, self.blocked, self.lag = 0, 0, 0, 0
         self.sites = {}
 
     def data(self):
         sites = sorted(self.sites.items(), key=lambda each: (-each[1]["wait_ns"], each[0]))[:20]
         return {
-            "line": self.owner.line, "waits": self.waits, "wait_ns": self.wait, "share_ns": int(self.share),
+            "line": self.owner.line, "waits": self.waits, "wait_ns": self.wait, "share_ns": int(self.share), "reach_ns": int(self.reach),
             "steps": self.steps, "step_wall_ns": self.step_wall, "step_cpu_ns": self.step_cpu,
             "blocked_ns": self.blocked, "worst_lag_ns": self.lag,
-            "sites": [dict(site, line=line, in_row=max(site["in_row"].values())) for line, site in sites],
+            "sites": [dict(site, line=line) for line, site in sites],
         }
 
 
 class Wait:
-    """Where a task stands: the chain of (Owner, line, frame id), when it stopped, and the clock of shared idle time."""
+    """Where a task stands: the chain of (Owner, line, coroutine), when it stopped, and the clock of shared idle time."""
 
     __slots__ = ("chain", "counts", "mark", "since")
 
@@ -54,10 +55,11 @@ class Tasks:
 
     def __init__(self, options):
         self.names = Names(options["tree"], options["roots"], options["skip"])
-        self.rows, self.active = {}, False
+        self.rows, self.active, self.problem = {}, False, ""
         self.waiting, self.clock, self.idle_from = 0, 0.0, None
         self.total, self.began, self.tasks = 0, 0, 0
         self.step_thread, self.step_from, self.step_cpu, self.last_tick = None, 0, 0, 0
+        self.passed = weakref.WeakKeyDictionary()
         self._patch()
 
     def _patch(self):
@@ -113,17 +115,19 @@ class Tasks:
         self.step_cpu = time.thread_time_ns()
 
     def _waited(self, wait, now):
-        for depth, (owner, line, frame) in enumerate(wait.chain):
+        for depth, (owner, line, coro) in enumerate(wait.chain):
             row = self.row(owner)
             row.wait += now - wait.since
             row.waits += 1
-            if depth == 0 and wait.counts:
-                row.share += self.clock - wait.mark
-            site = row.sites.setdefault(line, {"waits": 0, "wait_ns": 0, "in_row": collections.Counter()})
+            if wait.counts:
+                row.reach += self.clock - wait.mark
+                row.share += 0.0 if depth else self.clock - wait.mark
+            site = row.sites.setdefault(line, {"waits": 0, "wait_ns": 0, "in_row": 0})
             site["waits"] += 1
             site["wait_ns"] += now - wait.since
-            if len(site["in_row"]) < 10000 or frame in site["in_row"]:
-                site["in_row"][frame] += 1
+            passed = self.passed.setdefault(coro, collections.Counter())
+            passed[line] += 1
+            site["in_row"] = max(site["in_row"], passed[line])
 
     def step_ended(self, coro, token, before):
         """Time of the step goes to the functions it began or ended in; returns where the task waits now."""
@@ -150,11 +154,22 @@ class Tasks:
             frame, code = getattr(coro, "cr_frame", None), getattr(coro, "cr_code", None)
             owner = self.names.of(code) if code is not None else None
             if owner is not None and owner.qualname != MODULE and frame is not None:
-                found.append((owner, frame.f_lineno, id(frame)))
+                found.append((owner, frame.f_lineno, coro))
             coro, depth = getattr(coro, "cr_await", None), depth + 1
         return found[::-1]
 
+    def safely(self, call, *args):
+        """Nothing of ours may surface in the program under test: an error of ours ends the watching."""
+        try:
+            return call(*args)
+        except Exception as error:
+            self.active, self.problem = False, repr(error)
+            return None
+
     def _tick(self, number, frame):
+        self.safely(self._look, frame)
+
+    def _look(self, frame):
         """On the wall clock: a step that goes on without using its CPU is blocked at this line."""
         now = time.perf_counter_ns()
         if self.step_thread != threading.get_ident():
@@ -164,15 +179,20 @@ class Tasks:
         cpu = time.thread_time_ns() - self.step_cpu
         if wall < 1000000 or cpu > 0.5 * wall:
             return
+        owners = []
         while frame is not None:
             owner = self.names.of(frame.f_code)
-            if owner is not None and owner.qualname != MODULE:
-                self.row(owner).blocked += min(since, wall)
-                return
+            if owner is not None and owner.qualname != MODULE and owner not in owners:
+                owners.append(owner)
             frame = frame.f_back
+        for depth, owner in enumerate(owners):
+            self.row(owner).reach += min(since, wall)
+            self.row(owner).blocked += 0 if depth else min(since, wall)
 
     def result(self):
         self.end()
+        if self.problem:
+            raise RuntimeError("the task profiler failed: %s" % self.problem)
         return {
             "targets": {key: row.data() for key, row in sorted(self.rows.items())},
             "wall_ns": self.total, "tasks": self.tasks,
@@ -209,13 +229,17 @@ class Timed(collections.abc.Coroutine):
         tool, token = self._tool, None
         if not tool.active:
             return call(*args)
-        before = self._wait.chain if self._wait else tool.chain(self._inner)
-        tool.step_started(self._wait)
+        before = tool.safely(self._began)
         try:
             token = call(*args)
             return token
         finally:
-            self._wait = tool.step_ended(self._inner, token, before)
+            self._wait = tool.safely(tool.step_ended, self._inner, token, before or [])
+
+    def _began(self):
+        before = self._wait.chain if self._wait else self._tool.chain(self._inner)
+        self._tool.step_started(self._wait)
+        return before
 
 
 def main(options):

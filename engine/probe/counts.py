@@ -17,7 +17,7 @@ class Counter:
     def __init__(self, options):
         self.names = Names(options["tree"], options["roots"], options["skip"])
         self.targets = watch.Targets(self.names)
-        self.profile = cProfile.Profile()
+        self.profile = cProfile.Profile(builtins=False)
 
     def begin(self, test, source):
         self.profile.enable()

@@ -1,29 +1,52 @@
 """Peak memory: traced allocations above the level at which a function was entered, per target and per line.
 
-For each running target the peak while it was innermost ("own": its own lines and what they call outside the repo) is
-kept apart from the peak of the whole call ("reach"). Lines come from a few snapshots that a timer takes when traced
-memory stands well above the last one, one frame deep. Both miss what foreign allocators take; the peak resident size is reported by the CPU run beside it.
+Tracing is dear, so it is on only inside the first calls of each target and inside calls with larger arguments than
+before. For each running target the peak while it was innermost ("own": its own lines and what they call outside the
+repo) is kept apart from the peak of the whole call ("reach"). Lines come from a few snapshots that a timer takes when
+traced memory stands well above the last one, one frame deep. Both miss what foreign allocators take; the peak resident
+size is reported by the CPU run beside it.
 """
 
 import signal
 import sys
 import tracemalloc
 
-from . import watch, workload
+from . import record, shapes, watch, workload
 from .names import Names
 
 SNAPSHOT_BYTES = 1 << 20
 SNAPSHOTS = 12
 SITES = 40
 PERIOD = 0.02
+TRACED_CALLS = 3
+WEIGHED_CALLS = 2000
 _RESET = hasattr(tracemalloc, "reset_peak")
 
 
 class Frame:
-    __slots__ = ("own", "owner", "start", "top")
+    __slots__ = ("own", "row", "start", "top")
 
-    def __init__(self, owner, start):
-        self.owner, self.start, self.top, self.own = owner, start, start, start
+    def __init__(self, row, start):
+        self.row, self.start, self.top, self.own = row, start, start, start
+
+
+class Row:
+    """One target: its highest peaks, and which of its calls were worth tracing."""
+
+    def __init__(self, owner):
+        self.owner, self.own, self.reach = owner, 0, 0
+        self.calls, self.traced, self.largest = 0, 0, None
+
+    def due(self, code, frame):
+        """Whether this call is to be traced: one of the first, or larger than any traced before."""
+        self.calls += 1
+        if self.calls > WEIGHED_CALLS:
+            return False
+        weight = shapes.weight_of(record.arguments(code, frame)[2].values())
+        if self.traced >= TRACED_CALLS and self.largest is not None and weight <= self.largest:
+            return False
+        self.largest = weight if self.largest is None else max(self.largest, weight)
+        return True
 
 
 class Peaks:
@@ -35,25 +58,27 @@ class Peaks:
     def __init__(self, options):
         self.names = Names(options["tree"], options["roots"], options["skip"])
         self.watch = Spans(watch.Targets(self.names), self)
-        self.stack, self.rows = [], {}
-        self.highest, self.base, self.snapshots, self.sites, self.shown = 0, 0, 0, {}, 0
+        self.stack, self.rows, self.problem = [], {}, ""
+        self.highest, self.snapshots, self.sites, self.shown = 0, 0, {}, 0
         if _RESET:
             signal.signal(signal.SIGPROF, self._tick)
             signal.siginterrupt(signal.SIGPROF, False)
 
     def begin(self, test, source):
-        tracemalloc.start(1)
-        self.base, self.stack = tracemalloc.get_traced_memory()[0], []
+        self.stack = []
         self.watch.start()
-        self._timer(PERIOD)
 
     def end(self):
-        self._timer(0)
         self.watch.stop()
+        self._off()
+
+    def _on(self):
         if not tracemalloc.is_tracing():
-            return
-        peak = self._settle()
-        self.highest = max(self.highest, peak - self.base)
+            tracemalloc.start(1)
+            self._timer(PERIOD)
+
+    def _off(self):
+        self._timer(0)
         self.stack = []
         tracemalloc.stop()
 
@@ -69,27 +94,35 @@ class Peaks:
             frame = self.stack[-1]
             frame.own = max(frame.own, peak)
             frame.top = max(frame.top, peak)
-        self.highest = max(self.highest, peak - self.base)
-        return peak
 
-    def entered(self, owner):
-        self._settle()
-        self.stack.append(Frame(owner, tracemalloc.get_traced_memory()[0]))
+    def entered(self, owner, frame):
+        """True when the call is followed: it is traced itself, or runs inside one that is."""
+        row = self.rows.get(owner.id)
+        if row is None:
+            row = self.rows[owner.id] = Row(owner)
+        if self.stack:
+            row.calls += 1
+            self._settle()
+        elif row.due(frame.f_code, frame):
+            self._on()
+        else:
+            return False
+        row.traced += 1
+        self.stack.append(Frame(row, tracemalloc.get_traced_memory()[0]))
+        return True
 
     def left(self):
         if not self.stack:
             return
         self._settle()
         frame = self.stack.pop()
+        row, own, reach = frame.row, frame.own - frame.start, frame.top - frame.start
+        row.own, row.reach = max(row.own, own), max(row.reach, reach)
         if self.stack:
             self.stack[-1].top = max(self.stack[-1].top, frame.top)
-        row = self.rows.setdefault(
-            frame.owner.id, {"own_bytes": 0, "reach_bytes": 0, "calls": 0, "line": frame.owner.line}
-        )
-        own, reach = frame.own - frame.start, frame.top - frame.start
-        row["own_bytes"] = max(row["own_bytes"], own)
-        row["reach_bytes"] = max(row["reach_bytes"], reach)
-        row["calls"] += 1
+        else:
+            self.highest = max(self.highest, reach)
+            self._off()
 
     @staticmethod
     def _timer(seconds):
@@ -97,9 +130,15 @@ class Peaks:
             signal.setitimer(signal.ITIMER_PROF, seconds, seconds)
 
     def _tick(self, number, frame):
+        try:
+            self._look()
+        except Exception as error:
+            self.problem = repr(error)
+
+    def _look(self):
         if not tracemalloc.is_tracing() or self.snapshots >= SNAPSHOTS:
             return
-        level = tracemalloc.get_traced_memory()[0] - self.base
+        level = tracemalloc.get_traced_memory()[0]
         if level > max(SNAPSHOT_BYTES, 1.2 * self.shown):
             self.shown = level
             self._settle()
@@ -118,7 +157,13 @@ class Peaks:
     def result(self):
         self.end()
         sites = sorted(self.sites.items(), key=lambda each: (-each[1], each[0]))[:SITES]
-        return {"targets": self.rows, "highest": self.highest, "sites": sites, "exact": _RESET}
+        rows = {
+            key: {"own_bytes": row.own, "reach_bytes": row.reach, "calls": row.calls, "line": row.owner.line}
+            for key, row in sorted(self.rows.items())
+        }
+        if self.problem:
+            raise RuntimeError("the memory profiler failed: %s" % self.problem)
+        return {"targets": rows, "highest": self.highest, "sites": sites, "exact": _RESET}
 
 
 class Spans:
@@ -139,11 +184,17 @@ class Spans:
         sys.setprofile(None)
 
     def _event(self, frame, event, value):
+        try:
+            self._span(frame, event)
+        except Exception as error:  # nothing of ours may surface in the program under test
+            self.stop()
+            self.peaks.problem = repr(error)
+
+    def _span(self, frame, event):
         if event == "call":
             owner = self.targets.get(frame.f_code)
-            if owner is not None:
+            if owner is not None and self.peaks.entered(owner, frame):
                 self.ours[id(frame)] = True
-                self.peaks.entered(owner)
         elif event == "return" and self.ours.pop(id(frame), False):
             self.peaks.left()
 

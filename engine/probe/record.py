@@ -21,8 +21,11 @@ TARGET_BYTES = 16 << 20
 TOTAL_BYTES = 512 << 20
 FULL_LOOKS = 400
 SECONDS = 0.5
-QUOTA = 3000
+QUOTA = 20000
+THIN_QUOTA = 1000
+THIN_AFTER = 200000
 TYPE_LOOKS = 300
+KINDS = 200
 TESTS = 50
 MODULE = "<module>"
 
@@ -47,29 +50,37 @@ class Store:
     def add(self, key, blob, weight):
         """Keep a new call if there is room, if it is the smallest or largest, or by an even chance."""
         self.fresh += 1
-        extreme = self.is_extreme(weight)
+        low, high = self._below(weight), self._above(weight)
         if len(self.items) >= self.limit or self.bytes + len(blob) > TARGET_BYTES:
-            if not extreme and self.chance.randrange(self.fresh) >= self.limit:
+            if not (low or high) and self.chance.randrange(self.fresh) >= self.limit:
                 return
-            if not self._make_room(len(blob)):
+            kept = {key for key, gone in ((self.low, low), (self.high, high)) if not gone and key is not None}
+            if not self._make_room(len(blob), kept):
                 return
         self.items[key] = {"blob": blob, "count": 1, "size": list(weight)}
         self.bytes += len(blob)
-        if extreme:
-            self.low = key if self.low is None or tuple(self.items[self.low]["size"]) > weight else self.low
-            self.high = key if self.high is None or tuple(self.items[self.high]["size"]) < weight else self.high
+        self.low, self.high = key if low else self.low, key if high else self.high
 
     def is_extreme(self, weight):
-        if self.low is None:
-            return True
-        return weight < tuple(self.items[self.low]["size"]) or weight > tuple(self.items[self.high]["size"])
+        return self._below(weight) or self._above(weight)
 
-    def _make_room(self, size):
-        others = [key for key in self.items if key not in (self.low, self.high)]
-        while others and (len(self.items) >= self.limit or self.bytes + size > TARGET_BYTES):
+    def _below(self, weight):
+        return self.low is None or weight < tuple(self.items[self.low]["size"])
+
+    def _above(self, weight):
+        return self.high is None or weight > tuple(self.items[self.high]["size"])
+
+    def _make_room(self, size, kept):
+        """Let go of calls by chance until there is room; False when there cannot be."""
+        if sum(len(self.items[key]["blob"]) for key in kept) + size > TARGET_BYTES:
+            return False
+        others = [key for key in self.items if key not in kept]
+        while len(self.items) >= self.limit or self.bytes + size > TARGET_BYTES:
+            if not others:
+                return False
             gone = others.pop(self.chance.randrange(len(others)))
             self.bytes -= len(self.items.pop(gone)["blob"])
-        return len(self.items) < self.limit and self.bytes + size <= TARGET_BYTES
+        return True
 
 
 class Entry:
@@ -79,15 +90,22 @@ class Entry:
         self.owner, self.code = owner, code
         self.module = frame.f_globals.get("__name__") or ""
         self.calls, self.looks, self.stride, self.spent, self.quota = 0, 0, 1, 0.0, QUOTA
-        self.generation = -1
+        self.generation, self.types_left = -1, TYPE_LOOKS
         self.args, self.locals = {}, {}
-        self.returns, self.returned = shapes.Seen(), 0
+        self.returns, self.returned, self.returned_stride = shapes.Seen(), 0, TYPE_LOOKS
+        self.returned_kinds, self.marked, self.frames = set(), False, set()
         self.tests, self.stores = {}, {}
         self.reasons, self.lost = collections.Counter(), 0
-        self.seen = set()
+        self.seen, self.kinds = set(), set()
 
-    def due(self, weight, store):
-        """Whether this call is worth a full look."""
+    def due(self, values, weight, store):
+        """Whether this call is worth a full look: early, of types not met before, extreme, or one of a thinning few."""
+        kinds = tuple(map(type, values))
+        if kinds not in self.kinds and len(self.kinds) < KINDS:
+            self.kinds.add(kinds)
+            self.types_left = max(self.types_left, 1)
+            self.marked = True
+            return True
         if self.looks < FULL_LOOKS and self.spent < SECONDS:
             return True
         if store.is_extreme(weight) and (self.spent < 4 * SECONDS or _grown(weight, store)):
@@ -96,6 +114,10 @@ class Entry:
             return False
         self.stride *= 2
         return True
+
+    def wider(self, named):
+        """Whether some argument is smaller or larger than any seen under its name."""
+        return any(name not in self.args or self.args[name].outside(value) for name, value in named.items())
 
 
 def _grown(weight, store):
@@ -148,13 +170,17 @@ class Recorder:
             if entry.code is not code:
                 return True
         if entry.generation != self.generation:
-            entry.generation, entry.quota = self.generation, QUOTA
+            entry.generation = self.generation
+            entry.quota = QUOTA if entry.calls < THIN_AFTER else THIN_QUOTA
             if len(entry.tests) < TESTS:
                 entry.tests[self.test] = self.source
         entry.calls += 1
         entry.quota -= 1
         started = time.perf_counter()
         self._look(entry, *arguments(code, frame))
+        if entry.marked:
+            entry.marked = False
+            entry.frames.add(id(frame))
         entry.spent += time.perf_counter() - started
         return entry.quota <= 0
 
@@ -177,10 +203,12 @@ class Recorder:
         if store is None:
             store = entry.stores[self.source] = Store(entry.owner.id, self.limit)
         weight = shapes.weight_of(values)
-        if not entry.due(weight, store):
+        wider = entry.wider(named)
+        if not entry.due(values, weight, store) and not wider:
             return
         entry.looks += 1
-        if entry.looks <= TYPE_LOOKS:
+        if wider or entry.types_left > 0:
+            entry.types_left -= 1
             self._facts(entry, named)
         key = shapes.key_of(values)
         key = None if key is None else (key, tuple(sorted(kwargs)))
@@ -218,15 +246,26 @@ class Recorder:
             return False
         self.busy = True
         try:
-            entry.returned += 1
-            entry.returns.add(value)
-            if entry.returned <= TYPE_LOOKS // 4:
-                self._locals(entry, code, frame)
+            self._returned(entry, code, frame, value)
         except Exception as error:
             entry.reasons["the recorder failed: %r" % error] += 1
         finally:
             self.busy = False
-        return entry.returned >= TYPE_LOOKS
+        return entry.quota <= 0
+
+    def _returned(self, entry, code, frame, value):
+        """Results and locals of the first returns, of calls whose arguments were of new types, and of a thinning few."""
+        entry.returned += 1
+        marked = id(frame) in entry.frames
+        entry.frames.discard(id(frame))
+        if entry.returned >= entry.returned_stride:
+            entry.returned_stride *= 2
+            marked = True
+        if entry.returned <= TYPE_LOOKS or marked or type(value) not in entry.returned_kinds:
+            entry.returned_kinds.add(type(value))
+            entry.returns.add(value)
+        if entry.returned <= TYPE_LOOKS // 4 or marked:
+            self._locals(entry, code, frame)
 
     def _locals(self, entry, code, frame):
         given = code.co_argcount + code.co_kwonlyargcount

@@ -28,7 +28,7 @@ class Sampler:
         self.options = options
         self.names = Names(options["tree"], options["roots"], options["skip"])
         self.active, self.ticks, self.started = False, 0, False
-        self.last = self.body = 0.0
+        self.last, self.body, self.problem = 0.0, 0.0, ""
         self.stacks, self.hits, self.codes, self.clocks = {}, {}, {}, {}
         self.main = threading.main_thread().ident
 
@@ -53,6 +53,12 @@ class Sampler:
         return any(self.names.of(code) for code in self.codes.values())
 
     def _tick(self, number, frame):
+        try:
+            self._take(frame)
+        except Exception as error:  # nothing of ours may surface in the program under test
+            self.problem = repr(error)
+
+    def _take(self, frame):
         now = time.process_time()
         since, self.last = now - self.last, now
         if not self.active:
@@ -96,6 +102,8 @@ class Sampler:
         if self.started:
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.signal(signal.SIGPROF, signal.SIG_IGN)
+        if self.problem:
+            raise RuntimeError("the sampler failed: %s" % self.problem)
         return summary(self)
 
 

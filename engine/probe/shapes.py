@@ -134,6 +134,15 @@ class Seen:
         elif type(value) in (int, float) and value == value and abs(value) < 1e300:
             self.values = _wider(self.values, value)
 
+    def outside(self, value):
+        """Whether its size, or its value for a number, lies outside of what was seen."""
+        size = size_of(value)
+        if size is not None:
+            return self.sizes is None or not self.sizes[0] <= size <= self.sizes[1]
+        if type(value) in (int, float) and value == value and abs(value) < 1e300:
+            return self.values is None or not self.values[0] <= value <= self.values[1]
+        return False
+
     def facts(self):
         facts = {"types": dict(self.types.most_common(24))}
         if self.sizes:

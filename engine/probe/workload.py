@@ -156,12 +156,17 @@ def Plugin(driver):
             if not driver.tool.whole:
                 driver.end()
 
+        def pytest_collectreport(self, report):
+            if report.failed:
+                words = str(report.longrepr).strip().splitlines() or [""]
+                driver.note("%s could not be collected: %s" % (report.nodeid, words[-1][:200]))
+
         def pytest_runtest_logreport(self, report):
             if report.when == "call" or report.outcome == "failed":
                 driver.outcome(report.outcome == "failed")
 
     if not importlib.util.find_spec("pytest_benchmark"):
-        Watch.benchmark = bench.fixture(pytest)
+        Watch.benchmark = bench.fixture(pytest, driver)
     return Watch()
 
 

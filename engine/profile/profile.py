@@ -10,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from engine.environment import Environment
 from engine.facts import Facts, from_index
 from engine.profile.imports import ModuleRow, time_imports
-from engine.profile.scope import Scope, Surroundings, find_scope, module_name
+from engine.profile.scope import Scope, find_scope, module_name
 from engine.profile.tables import (
     AsyncRow,
     FunctionRow,
@@ -31,7 +32,8 @@ SLOW_TOOL_SECONDS = 45.0
 CHECK_SECONDS = 30.0
 SAMPLE_SECONDS = 4.0
 SAMPLE_RUNS = 3
-TICKS = 400
+TICKS = 250
+MOST_TESTS = 400
 INDEX_BYTES = 64 << 20
 
 
@@ -137,7 +139,7 @@ def _one_call(row: FunctionRow | None, waits: AsyncRow | None) -> float | None:
 def profile(
     *,
     tree: Path,
-    environment: Surroundings,
+    environment: Environment,
     sandbox: Sandbox,
     out: Path,
     domains: Sequence[str],
@@ -193,8 +195,30 @@ def _run_tools(bench: Bench, scope: Scope, domains: Sequence[str]) -> dict[str, 
     if wanted & {"memory", "deep"}:
         reports["peak"] = bench.run("peak", seconds=SLOW_TOOL_SECONDS)
     if wanted & {"async", "deep"} and scope.has_async:
-        reports["aio"] = bench.run("aio", seconds=SLOW_TOOL_SECONDS, all_phases=True)
+        phases = _phases_reaching_coroutines(bench)
+        if phases:
+            reports["aio"] = bench.run("aio", seconds=SLOW_TOOL_SECONDS, all_phases=True, phases=phases)
     return reports
+
+
+def _phases_reaching_coroutines(bench: Bench) -> list[dict[str, Any]]:
+    """Only the tests and benchmarks that were seen to call a coroutine function."""
+    found: dict[str, dict[str, None]] = {"benchmark": {}, "test": {}}
+    for entry in _index(bench.out).values():
+        if entry.get("kind") == "coroutine":
+            found["benchmark"].update(dict.fromkeys(map(str, entry.get("benchmarks") or ())))
+            found["test"].update(dict.fromkeys(map(str, entry.get("tests") or ())))
+    return [
+        _narrowed(phase, list(found[phase["source"]]))
+        for phase in bench.scope.phases()
+        if found[phase["source"]]
+    ]
+
+
+def _narrowed(phase: dict[str, Any], ids: list[str]) -> dict[str, Any]:
+    files = [f for f in phase["files"] if any(each.startswith(f"{f}::") for each in ids)]
+    args = [each for each in ids if not any(each.startswith(f"{f}::") for f in files)]
+    return {**phase, "files": files, "args": args[:MOST_TESTS]}
 
 
 def _sample(bench: Bench) -> Report:

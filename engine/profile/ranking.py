@@ -31,7 +31,8 @@ MOST_SHARE = 0.99
 class RulePrior:
     """A rule that proposes something for a target: its usual ``gain`` as a ratio and the cost of one try in seconds.
 
-    ``calls``: the rule also removes calls of the repo's own functions, so that the inclusive share is at stake.
+    ``calls``: the rule also removes or overlaps calls of the repo's own functions, so that the inclusive share is at
+    stake. Rules about awaiting always do (None: as usual in the rule's domain).
     ``key`` identifies the proposal among those not to be tried again.
     """
 
@@ -39,7 +40,7 @@ class RulePrior:
     domain: str
     gain: float
     seconds: float = 20.0
-    calls: bool = False
+    calls: bool | None = None
     key: str = ""
 
 
@@ -123,7 +124,7 @@ def _rows(profile: Profile, domain: str) -> Iterator[_Row]:
                 line=a.line,
                 domain=domain,
                 own=a.share,
-                reach=a.share,
+                reach=a.reach,
             )
     else:
         for s in profile.modules:
@@ -201,7 +202,8 @@ def _score(row: _Row, prior: RulePrior, history: History) -> float:
 
 
 def _share(row: _Row, prior: RulePrior) -> float | None:
-    return _rounded(row.reach if prior.calls else row.own)
+    calls = row.domain == "async" if prior.calls is None else prior.calls
+    return _rounded(row.reach if calls else row.own)
 
 
 def _rounded(share: float | None) -> float | None:

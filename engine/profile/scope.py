@@ -4,35 +4,15 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+
+from engine.environment import Environment
 
 BENCH_PREFIXES = ("time_", "bench_", "benchmark_", "mem_", "peakmem_", "timeraw_")
 SKIPPED_DIRS = frozenset({"__pycache__", ".git", ".asv", "node_modules", ".venv"})
-
-
-class Surroundings(Protocol):
-    """What profiling needs to know of a prepared environment (``engine.environment.Environment`` is one)."""
-
-    @property
-    def python(self) -> Path: ...
-    @property
-    def python_version(self) -> str: ...
-    @property
-    def installed(self) -> Mapping[str, str]: ...
-    @property
-    def readable(self) -> tuple[Path, ...]: ...
-    @property
-    def import_roots(self) -> tuple[str, ...]: ...
-    @property
-    def test_args(self) -> tuple[str, ...]: ...
-    @property
-    def benchmarks(self) -> tuple[str, ...]: ...
-    @property
-    def packages(self) -> tuple[str, ...]: ...
-    def python_env(self, tree: Path) -> dict[str, str]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +41,7 @@ class Scope:
         return [*found, {"source": "test", "files": [], "args": list(self.test_args)}]
 
 
-def find_scope(tree: Path, environment: Surroundings) -> Scope:
+def find_scope(tree: Path, environment: Environment) -> Scope:
     """Read the tree; nothing of it is run."""
     benches = sorted({f for path in environment.benchmarks for f in _python_files(tree, path)})
     suites = [f for f in benches if _is_suite(tree / f)]
@@ -79,7 +59,7 @@ def find_scope(tree: Path, environment: Surroundings) -> Scope:
     )
 
 
-def _package_roots(tree: Path, environment: Surroundings) -> Iterator[str]:
+def _package_roots(tree: Path, environment: Environment) -> Iterator[str]:
     for package in environment.packages:
         for root in environment.import_roots or (".",):
             for name in (package, f"{package}.py"):

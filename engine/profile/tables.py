@@ -59,14 +59,15 @@ class AwaitSite:
 @dataclass(frozen=True, kw_only=True)
 class AsyncRow:
     """One coroutine function. ``share`` is the part of the wall time of asynchronous tests it alone keeps the loop
-    idle or blocked; ``waiting_share`` the part of its own life it waits (None: it never gave the loop back);
-    ``step_ns`` wall and ``cpu_ns`` CPU time of the steps it took part in."""
+    idle or blocked, ``reach`` with what it awaits of the repo; ``waiting_share`` the part of its own life it waits
+    (None: it never gave the loop back); ``step_ns`` wall and ``cpu_ns`` CPU time of the steps it took part in."""
 
     id: str
     path: str
     qualname: str
     line: int
     share: float
+    reach: float
     waiting_share: float | None
     wait_ns: float
     blocked_ns: float
@@ -168,7 +169,7 @@ def async_rows(aio: Report) -> tuple[AsyncRow, ...]:
     """The largest part of the wall time first."""
     wall = _number(aio.data, "wall_ns")
     rows = [_async(key, row, wall) for key, row in aio.targets.items()] if wall > 0 else []
-    return tuple(sorted(rows, key=lambda row: (-row.share, row.path, row.line)))
+    return tuple(sorted(rows, key=lambda row: (-row.reach, row.path, row.line)))
 
 
 def _async(key: str, row: Mapping[str, Any], wall: float) -> AsyncRow:
@@ -181,6 +182,7 @@ def _async(key: str, row: Mapping[str, Any], wall: float) -> AsyncRow:
         qualname=qualname,
         line=int(_number(row, "line")),
         share=min(1.0, (_number(row, "share_ns") + blocked) / wall),
+        reach=min(1.0, _number(row, "reach_ns") / wall),
         waiting_share=wait / (wait + step) if wait + step > 0 else None,
         wait_ns=wait,
         blocked_ns=blocked,

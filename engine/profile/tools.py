@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.profile.scope import Scope, Surroundings
+from engine.environment import Environment
+from engine.profile.scope import Scope
 from engine.sandbox import Completed, Limits, Sandbox
 
 PROBE = Path(__file__).resolve().parent.parent / "probe"
@@ -46,7 +47,7 @@ class Report:
 class Bench:
     """Where profilers run: one tree, one environment, one output folder."""
 
-    def __init__(self, *, scope: Scope, environment: Surroundings, sandbox: Sandbox, out: Path) -> None:
+    def __init__(self, *, scope: Scope, environment: Environment, sandbox: Sandbox, out: Path) -> None:
         self.scope, self.environment, self.sandbox, self.out = scope, environment, sandbox, out
 
     def run(self, tool: str, *, seconds: float, **more: Any) -> Report:
