@@ -211,18 +211,21 @@ def read_value(slot: Slot, text: str) -> Any:
     if slot.shape in ("int", "float"):
         return _number(slot, text)
     if slot.shape == "bool":
-        return _word(text.lower(), {"yes": True, "no": False, "true": True, "false": False, "✓": True})
+        return _word(
+            text.lower(), {"yes": True, "no": False, "true": True, "false": False, "✓": True}, "yes or no"
+        )
     if slot.shape == "list":
         return tuple(word.strip() for word in text.split(",") if word.strip())
     if not slot.choices:
         return text
     known = {word.lower(): word for word in slot.choices}
-    return _word(text.lower(), {**slot.words, **known, **{k.replace("_", " "): v for k, v in known.items()}})
+    spaced = {word.replace("_", " "): known[word] for word in known}
+    return _word(text.lower(), {**slot.words, **spaced, **known}, "one of " + ", ".join(slot.choices))
 
 
-def _word(text: str, known: Mapping[str, Any]) -> Any:
+def _word(text: str, known: Mapping[str, Any], expected: str) -> Any:
     if text not in known:
-        raise ValueError("one of " + ", ".join(known))
+        raise ValueError(expected)
     return known[text]
 
 

@@ -62,6 +62,28 @@ def parse(text: str) -> Learnings:
     return read(Learnings, text)
 
 
+def atoms(document: Learnings) -> tuple[Learning, ...]:
+    """One learning a thing: an entry without any facts whose prose is a list gives one learning a bullet."""
+    found = _bullets(document.preface)
+    for entry in document.entries:
+        plain = entry == Learning(claim=entry.claim, evidence=entry.evidence)
+        split = _bullets(entry.evidence, heading=entry.claim) if plain else []
+        found += split or [entry]
+    return tuple(found[:ENTRY_LIMIT])
+
+
+def _bullets(text: str, *, heading: str = "") -> list[Learning]:
+    """Each ``- line`` with the indented lines below it; ``heading`` goes into the evidence."""
+    groups: list[list[str]] = []
+    for line in text.split("\n"):
+        if line[:2] in ("- ", "* ", "+ "):
+            groups.append([line[2:]])
+        elif groups and line.startswith("  "):
+            groups[-1].append(line.strip())
+    under = [f"Under: {heading}"] if heading else []
+    return [Learning(claim=claim, evidence="\n".join([*more, *under])) for claim, *more in groups]
+
+
 def merge(old: Learnings, new: Iterable[Learning]) -> Learnings:
     """``old`` with ``new`` behind it, each once; the oldest go first when the file would pass its limits."""
     each = {entry.key: entry for entry in (*old.entries, *new)}
@@ -73,4 +95,4 @@ def merge(old: Learnings, new: Iterable[Learning]) -> Learnings:
     return replace(old, entries=tuple(entries), notes=())
 
 
-__all__ = ["OUTCOMES", "Learning", "Learnings", "merge", "parse", "render"]
+__all__ = ["OUTCOMES", "Learning", "Learnings", "atoms", "merge", "parse", "render"]

@@ -133,9 +133,10 @@ def _children(
     kept: dict[str, list[str]] = {}
     unknown: list[Node] = []
     for child in node.children:
-        group = sections.get(child.title.lower())
+        group, aside = _known(sections, child.title)
         if group is not None and _name(group[0]) not in kept:
-            found, kept[_name(group[0])] = _section(group, child, reading)
+            found, lines = _section(group, child, reading)
+            kept[_name(group[0])] = [*aside, *lines]
             values.update(found)
         elif rest is not None and len(values.get(rest.name, ())) < ENTRY_LIMIT:
             values.setdefault(rest.name, []).append(_record(rest, child, reading))
@@ -145,6 +146,15 @@ def _children(
         if name not in kept:
             reading.note(node.line or 1, f"section {name!r} is missing", f"a heading {name!r}")
     return unknown, kept
+
+
+def _known(sections: dict[str, list[Slot]], title: str) -> tuple[list[Slot] | None, list[str]]:
+    """The section of this title, also when it ends in a colon or in words in brackets; those are kept as a line."""
+    exact = sections.get(title.lower())
+    bare, bracket, aside = title.rstrip(": ").partition(" (")
+    if exact is not None or bare.lower() not in sections:
+        return exact, []
+    return sections[bare.lower()], ["(" + aside, ""] if bracket else []
 
 
 def _name(slot: Slot) -> str:

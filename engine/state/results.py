@@ -182,12 +182,17 @@ def _split(line: str) -> list[str]:
 
 
 def _header(line: str) -> list[str] | None:
-    """Column names when the line is a header: at least two names known, no name said twice."""
+    """Column names when the line is a header (at least two names known). Each name occurs once.
+
+    Tables with neither before nor after hold the measured value itself in a column called metric.
+    """
     cells = [cell.strip() for cell in _split(line)]
     words = [cell.lower() for cell in cells]
     plain = [_ALIASES.get(word, word) if _ALIASES.get(word) not in words else word for word in words]
     if sum(name in COLUMNS for name in plain) < 2:
         return None
+    if not {"before", "after", "unit"} & set(plain):
+        plain = ["after" if name == "metric" else name for name in plain]
     names: list[str] = []
     for name, cell in zip(plain, cells, strict=True):
         names.append(_unused(name if name in COLUMNS else cell, names))

@@ -52,9 +52,7 @@ CELLS = (
     | HOSTILE
     | st.sampled_from(["keep", "2.3ms±0.1", "n/a", '"', "latency_ms", "status"])
 )
-ROWS = st.fixed_dictionaries(dict.fromkeys(results.COLUMNS, CELLS)).map(
-    lambda cells: results.Row(**cells)
-)
+ROWS = st.fixed_dictionaries(dict.fromkeys(results.COLUMNS, CELLS)).map(lambda cells: results.Row(**cells))
 
 
 @given(rows=st.lists(ROWS, max_size=5))
