@@ -15,8 +15,9 @@ class Facts:
     """``arg_types``: parameter (or ``parameter.attribute``) -> type in words -> times seen. ``sizes``: length range of
     containers and text, ``values``: range of numbers, by the same names; ``locals`` like ``arg_types`` for locals.
 
-    ``cost_ns``: one call, ``waiting_share``: the part of it spent waiting (0..1), ``import_ns``: module -> cumulative
-    time of importing it, the target's own module included. ``python``: the target's interpreter, (0, 0) if unknown.
+    ``cost_ns``: one call, ``waiting_share``: the part of it spent waiting (0..1), ``blocked_share``: the part a
+    coroutine keeps its loop from going on without using the CPU, ``import_ns``: module -> cumulative time of importing
+    it, the target's own module included. ``python``: the target's interpreter, (0, 0) if unknown.
     ``called``: qualified name -> calls seen, for the functions of a module target's file.
     """
 
@@ -28,6 +29,7 @@ class Facts:
     cost_ns: float | None = None
     repeat_rate: float | None = None
     waiting_share: float | None = None
+    blocked_share: float | None = None
     import_ns: Mapping[str, float] = field(default_factory=dict)
     python: tuple[int, int] = (0, 0)
     packages: frozenset[str] = frozenset()

@@ -94,6 +94,10 @@ class Change:
         self.edits.extend(edits)
         self._swaps[id(old)] = new
 
+    def swap(self, old: ast.AST, new: ast.AST) -> None:
+        """Mean ``new`` where ``old`` stands; the caller has added the edits."""
+        self._swaps[id(old)] = new
+
     def insert_before(self, at: ast.stmt, new: Sequence[ast.stmt]) -> None:
         """New statements on lines of their own before ``at``, above comments that belong to it."""
         start, indent = self._own_line(at)
@@ -103,8 +107,9 @@ class Change:
         self._before.setdefault(id(at), []).extend(new)
 
     def insert_text_before(self, at: ast.stmt, new: Sequence[ast.stmt], text: str) -> None:
-        """As :meth:`insert_before` at module level, with the text given and no comment skipped."""
-        start, _ = self._own_line(at)
+        """As :meth:`insert_before`, with the text given."""
+        start, indent = self._own_line(at)
+        start = self._above_comments(start, indent)
         self.edits.append(Edit(start, start, text.replace("\n", self.site.source.newline)))
         self._before.setdefault(id(at), []).extend(new)
 
@@ -195,14 +200,13 @@ class Change:
     def _above_comments(self, start: int, indent: str) -> int:
         """Move up over comment lines at the same depth that stand directly above."""
         data, source = self.site.source.data, self.site.source
-        while start:
-            above = source.line_start(start - 1)
-            line = data[above:start]
-            is_comment = line.startswith(f"{indent}#".encode())
-            if not is_comment or above == 0:
-                return start
-            start = above
-        return start
+        at = start
+        while at:
+            above = source.line_start(at - 1)
+            if not data[above:at].startswith(f"{indent}#".encode()):
+                return at
+            at = above
+        return start  # the comments at the top of a file belong to the file
 
 
 class _Rebuild:

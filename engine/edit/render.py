@@ -39,8 +39,17 @@ class _Holes(ast.NodeTransformer):
             name = f"zz_hole_{len(self.texts)}_zz"
             self.texts[name] = (self.site.source.segment(node), isinstance(node, _ATOMS))
             return ast.Name(id=name, ctx=ast.Load())
-        made: ast.AST = super().visit(copy.copy(node))
+        made: ast.AST = super().visit(_own_lists(node))
         return made
+
+
+def _own_lists(node: ast.AST) -> ast.AST:
+    """A shallow copy with lists of its own: the transformer changes lists in place."""
+    made = copy.copy(node)
+    for name, value in ast.iter_fields(node):
+        if isinstance(value, list):
+            setattr(made, name, list(value))
+    return made
 
 
 def _loads(node: ast.expr) -> bool:

@@ -115,6 +115,7 @@ class Profile:
             entry,
             cost_ns=_one_call(row, waits),
             waiting_share=waits.waiting_share if waits else None,
+            blocked_share=_blocked_share(waits),
             import_ns=dict(self.import_ns),
             python=self.python,
             packages=self.installed,
@@ -127,6 +128,12 @@ class Profile:
         if qualname != "<module>":
             return {}
         return {row.qualname: row.calls or 0 for row in self.functions if row.path == path}
+
+
+def _blocked_share(waits: AsyncRow | None) -> float | None:
+    """The part of a coroutine function's life in which it kept the loop from going on without using the CPU."""
+    lived = waits.wait_ns + waits.step_ns if waits else 0
+    return waits.blocked_ns / lived if waits and lived > 0 else None
 
 
 def _one_call(row: FunctionRow | None, waits: AsyncRow | None) -> float | None:

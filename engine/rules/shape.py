@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import pkgutil
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,11 @@ class Proposal:
     intended: Intended
     obligations: tuple[str, ...] = ()
     tier: str = "guarded"
+
+
+def code(text: str) -> str:
+    """A source text written indented in a rule's module."""
+    return textwrap.dedent(text).lstrip("\n")
 
 
 @dataclass(frozen=True, kw_only=True)

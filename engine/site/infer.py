@@ -93,7 +93,7 @@ class Types:
     def imported(self, use: ast.expr) -> str:
         """``module.name`` that a plain name or an attribute of a module stands for; empty when it is not sure."""
         if isinstance(use, ast.Attribute):
-            module = self.module_of(use.value)
+            module = self.module_of(use.value) or self._dotted(use.value)
             return f"{module}.{use.attr}" if module and use.attr not in self.patched else ""
         if not isinstance(use, ast.Name) or use.id in self.patched:
             return ""
@@ -105,6 +105,24 @@ class Types:
         if not isinstance(alias, ast.alias) or not isinstance(parent, ast.ImportFrom) or parent.level:
             return ""
         return f"{parent.module}.{alias.name}" if self.scopes.parents.get(parent) is self.scopes.tree else ""
+
+    def _dotted(self, use: ast.expr) -> str:
+        """``a.b`` as written, when ``import a.b`` at module level is what ``a`` stands for."""
+        words = ast.unparse(use) if isinstance(use, ast.Attribute) else ""
+        while isinstance(use, ast.Attribute):
+            use = use.value
+        owner = self.scopes.resolve(use) if isinstance(use, ast.Name) else None
+        if (
+            not words
+            or owner is None
+            or not owner.is_module
+            or not isinstance(use, ast.Name)
+            or use.id in self.patched
+        ):
+            return ""
+        bound = owner.bindings[use.id]
+        plain = all(isinstance(self.scopes.parents.get(b), ast.Import) for b in bound)
+        return words if plain and any(isinstance(b, ast.alias) and b.name == words for b in bound) else ""
 
     def of(self, node: ast.expr) -> Kinds | None:
         """The kinds of ``node``; an empty set only while nothing is known to reach it."""
@@ -234,7 +252,17 @@ class Types:
         return found
 
     def _opened(self, context: ast.expr) -> Kinds | None:
-        return only(Kind("file")) if isinstance(context, ast.Call) and self.opens_file(context) else None
+        return self._file(context) if isinstance(context, ast.Call) and self.opens_file(context) else None
+
+    def _file(self, call: ast.Call) -> Kinds | None:
+        """A text or binary file, by the mode written in the call."""
+        modes = [*call.args[1:2], *(keyword.value for keyword in call.keywords if keyword.arg == "mode")]
+        mode = modes[0].value if modes and isinstance(modes[0], ast.Constant) else "" if not modes else None
+        if not isinstance(mode, str) or any(keyword.arg in (None, "buffering") for keyword in call.keywords):
+            return None
+        if "b" not in mode:
+            return only(Kind("_io.TextIOWrapper"))
+        return only(Kind("_io.BufferedReader")) if mode in ("rb", "br") and len(call.args) < 3 else None
 
     def opens_file(self, call: ast.Call) -> bool:
         """Whether ``call`` is the builtin ``open``."""
@@ -354,6 +382,16 @@ class Types:
         )
 
     def _of_BinOp(self, node: ast.BinOp) -> Kinds | None:
+        power = node.right.value if isinstance(node.right, ast.Constant) else None
+        if isinstance(node.op, ast.Pow) and type(power) is int and power >= 0:
+            base = self.of(node.left)
+            return (
+                only(INT)
+                if within(base, WHOLE)
+                else base
+                if within(base, {"float"}) or base == NOTHING
+                else None
+            )
         return self._operated(self.of(node.left), node.op, self.of(node.right))
 
     def _operated(self, left: Kinds | None, op: ast.operator, right: Kinds | None) -> Kinds | None:
@@ -447,7 +485,7 @@ class Types:
         if name in ("int", "float", "str") and len(node.args) <= 1:
             return only(Kind(name))
         if name == "open":
-            return only(Kind("file"))
+            return self._file(node)
         return self._container_result(name, node)
 
     def _container_result(self, name: str, node: ast.Call) -> Kinds | None:
@@ -489,6 +527,9 @@ class Types:
             return only(INT)
         if within(kinds, {"bytes"}) and method.attr == "decode":
             return only(STR)
+        if method.attr == "readlines" and not node.args and kinds:
+            lines = elements(kinds)
+            return only(Kind("list", (lines,))) if lines is not None else None
         return None
 
     def _str_result(self, method: str) -> Kinds | None:

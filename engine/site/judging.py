@@ -245,7 +245,9 @@ class Judge:
         kinds = self.types.of(source)
         if within(kinds, CONTAINERS):
             return TOTAL
-        if isinstance(source, ast.GeneratorExp):
+        if isinstance(source, ast.GeneratorExp) or (
+            isinstance(source, ast.Call) and self._lazy_itertools(source)
+        ):
             return TOTAL
         if isinstance(source, ast.Call) and self.types.builtin(source.func) in (
             "enumerate",
@@ -264,11 +266,28 @@ class Judge:
         name = self.types.builtin(node.func)
         if name in known.PURE_BUILTINS:
             return inner & self._builtin_call(name, node)
+        if name in known.EXCEPTIONS:
+            return inner & PURE
         if self.types.imported(node.func) in known.PURE_FUNCTIONS:
             return inner & self._listed_call(node)
+        if self._lazy_itertools(node):
+            return inner
         if isinstance(node.func, ast.Attribute):
             return inner & self.judge(node.func.value) & self._method_call(node.func, node)
         return EFFECT
+
+    def _lazy_itertools(self, node: ast.Call) -> bool:
+        """An iterator of ``itertools`` over builtin containers, made and run without effect or error."""
+        module, _, name = self.types.imported(node.func).rpartition(".")
+        count = known.LAZY_ITERTOOLS.get(name) if module == "itertools" else None
+        if count is None or node.keywords or (count and len(node.args) != count):
+            return False
+        last = node.args[-1] if count else None
+        if last is not None and not (
+            isinstance(last, ast.Constant) and type(last.value) is int and last.value >= 0
+        ):
+            return False
+        return all(self.iterates(arg).total for arg in (node.args[:-1] if count else node.args))
 
     def _builtin_call(self, name: str, node: ast.Call) -> Judgement:
         keys = {keyword.arg for keyword in node.keywords}

@@ -92,6 +92,10 @@ def _element(kind: Kind) -> Kinds | None:
         return only(Kind("tuple", (union(kind.items),)))
     if kind.name in (*ONE_ITEM, "dict", "dict_keys", "iterator", "deque") and kind.items:
         return kind.items[0]
+    if kind.name in ("_io.StringIO", "_io.TextIOWrapper"):
+        return only(STR)
+    if kind.name in ("_io.BytesIO", "_io.BufferedReader"):
+        return only(BYTES)
     if kind.name == "dict_values" and kind.items:
         return kind.items[-1]
     return None
@@ -135,6 +139,19 @@ class _Reader:
             self.at += 1
             return True
         return False
+
+
+def words_of(kinds: Kinds | None) -> str:
+    """The words that :func:`parse` reads as ``kinds``; empty when unknown."""
+    if not kinds or any(kind.name in ("pair", "iterator") for kind in kinds):
+        return ""
+    return "|".join(sorted(_word(kind) for kind in kinds))
+
+
+def _word(kind: Kind) -> str:
+    inner = [words_of(item) for item in kind.items]
+    name = kind.name if "." in kind.name else f"builtins.{kind.name}"
+    return f"{name}[{', '.join(inner)}]" if inner and all(inner) else name
 
 
 def merged(kinds: Kinds | None) -> Kinds | None:

@@ -93,6 +93,23 @@ MATH_TOTAL = frozenset(
 PURE_FUNCTIONS: dict[str, str] = {f"math.{name}": kind for name, kind in MATH_RETURNS.items()}
 """Listed standard functions, ``module.name`` -> exact type returned for builtin numbers."""
 
+EXCEPTIONS = words(
+    "ArithmeticError AssertionError AttributeError EOFError Exception IndexError KeyError LookupError "
+    "NotImplementedError OSError OverflowError RuntimeError TypeError UnicodeError ValueError ZeroDivisionError"
+)
+"""Making one has no effect; raising it is seen where it is raised."""
+
+LAZY_ITERTOOLS = {
+    "combinations": 2,
+    "permutations": 2,
+    "product": 0,
+    "chain": 0,
+    "zip_longest": 0,
+    "pairwise": 0,
+}
+"""Iterators over builtin containers that have no effect and cannot raise; the number is the count of arguments, the
+last a whole number that is not negative, or 0 for any number of containers."""
+
 OPAQUE_CALLS = frozenset({"eval", "exec", "locals", "globals", "vars", "dir", "compile", "breakpoint"})
 OPAQUE_MODULES = frozenset({"inspect", "sys.settrace", "sys._getframe", "gc"})
 

@@ -22,6 +22,11 @@ def role(scopes: Scopes, use: ast.Name) -> str:
     return _climb(scopes, use)
 
 
+def reads(scopes: Scopes, node: ast.expr) -> bool:
+    """Whether the place of an expression only looks at its value: iterates, tests, counts, compares."""
+    return _climb(scopes, node) == READ
+
+
 def _climb(scopes: Scopes, node: ast.expr) -> str:
     parent = scopes.parents.get(node)
     if isinstance(parent, ast.Subscript) and parent.value is node:
@@ -76,6 +81,8 @@ def _argument(scopes: Scopes, call: ast.Call, node: ast.expr) -> str:
         if isinstance(func, ast.Attribute) and func.attr in _READING_ARGUMENTS and node is not func:
             return READ
         return ESCAPE
+    if (func.id in ("min", "max") and len(call.args) > 1) or (func.id == "sum" and node is not call.args[0]):
+        return ESCAPE  # the argument itself may be the result
     return READ if scopes.resolve(func) is None else ESCAPE
 
 
