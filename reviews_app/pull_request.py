@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -100,8 +101,8 @@ def _interval(found: Mapping[str, object]) -> str:
 
 def _line(text: str) -> str:
     """One line of plain text that Markdown reads as text: nothing in it can open a tag, link, cell or mention."""
-    flat = re.sub(r"\s+", " ", text).strip()[:300]
-    return re.sub(r"([\\`*_{}\[\]()#+!|<>~&])", r"\\\1", flat).replace("@", "@\u200b")
+    flat = html.escape(re.sub(r"\s+", " ", text).strip()[:300], quote=False)
+    return re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", flat).replace("@", "@\u200b")
 
 
 def _code(text: str) -> str:

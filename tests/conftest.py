@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,10 +65,13 @@ class World:
 
 @pytest.fixture
 def world(db: None, source: Path) -> World:
+    from django.conf import settings
     from django.contrib.auth.models import User
 
     from sessions_app.models import Membership, Repo, Team
 
+    # Rolled-back databases give the same session numbers again; their folders must not meet.
+    shutil.rmtree(Path(settings.DATA_DIR) / "sessions", ignore_errors=True)
     alpha = Team.objects.create(name="Alpha", slug="alpha")
     beta = Team.objects.create(name="Beta", slug="beta")
     people = {}

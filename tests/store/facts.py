@@ -91,9 +91,9 @@ def review(verdict: str = "APPROVE", severity: str = "low", head: str = HEAD) ->
     )  # fmt: skip
 
 
-def closing(outcome: str = "finished") -> Iterator[e.Event]:
+def closing(outcome: str = "finished", head: str = HEAD) -> Iterator[e.Event]:
     yield e.CleanedUp(preserved=("learnings.md",), removed=("trees",))
-    yield e.SessionEnded(outcome=outcome, reason="plateau", head=HEAD, kept=1, tried=4, seconds=60.0)
+    yield e.SessionEnded(outcome=outcome, reason="plateau", head=head, kept=1, tried=4, seconds=60.0)
 
 
 def whole(verdict: str = "APPROVE", severity: str = "low") -> Iterator[e.Event]:
