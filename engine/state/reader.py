@@ -77,8 +77,9 @@ def _values(cls: type[Record], node: Node, reading: _Reading, *, top: bool) -> d
     if top:
         for where, lines in kept.items():
             reading.keep(where, lines)
+        expected = _known_titles(cls)
         for child in unknown:
-            reading.note(child.line, f"unknown section {child.title!r}; kept", _known_titles(cls))
+            reading.note(child.line, f"unknown section {child.title!r}; kept", expected)
             reading.keep("#", ["", *child.verbatim(2)])
     else:
         words = [*chain(*kept.values()), *chain(*(["", *child.verbatim(child.level)] for child in unknown))]

@@ -13,7 +13,7 @@ from engine.state import results
 from engine.state.check import FILES
 from tests.engine.state.strategies import HOSTILE, MARKDOWN, near, records
 
-MANY = settings(max_examples=100, deadline=None)
+MANY = settings(max_examples=60, deadline=None)
 
 
 @pytest.mark.parametrize("name", MARKDOWN)
