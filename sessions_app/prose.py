@@ -23,7 +23,7 @@ def prose(text: str) -> SafeString:
     if len(text) > MAX_CHARS:
         return plain(text)
     try:
-        rendered = _PARSER.render(text)
+        rendered = _render(text)
     except (ValueError, RecursionError, IndexError):
         return plain(text)
     clean = nh3.clean(
@@ -34,6 +34,16 @@ def prose(text: str) -> SafeString:
         link_rel="noopener noreferrer nofollow",
     )
     return SafeString(clean)
+
+
+def _render(text: str) -> str:
+    """Headings start two levels down: a page has one title of its own, and its panels the next level."""
+    tokens = _PARSER.parse(text)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"
+    rendered: str = _PARSER.renderer.render(tokens, _PARSER.options, {})
+    return rendered
 
 
 def plain(text: str) -> SafeString:

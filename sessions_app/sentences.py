@@ -130,11 +130,11 @@ def _tests(b: Body) -> Line:
 
 def _dependencies(b: Body) -> Line:
     meta = _cut(", ".join(map(str, b["packages"]))) or "no third-party package"
-    return Line(format_html("<b>researcher</b> read the dependencies"), meta, agent="researcher")
+    return Line(SafeString("<b>researcher</b> read the dependencies"), meta, agent="researcher")
 
 
 def _team(b: Body) -> Line:
-    return Line(format_html("<b>Team</b> formed"), ", ".join(map(str, b["agents"])), icon="person")
+    return Line(SafeString("<b>Team</b> formed"), ", ".join(map(str, b["agents"])), icon="person")
 
 
 def _top(targets: Any) -> str:
@@ -316,7 +316,7 @@ def _failed(b: Body) -> Line:
 
 def _cleaned(b: Body) -> Line:
     return Line(
-        format_html("<b>Cleaned up</b>"),
+        SafeString("<b>Cleaned up</b>"),
         "kept " + (", ".join(map(str, b["preserved"])) or "nothing"),
         icon="box",
     )
@@ -332,8 +332,21 @@ def _ended(b: Body) -> Line:
 
 
 def _interrupted(b: Body) -> Line:
-    text = format_html("<b>Session interrupted</b>")
+    text = SafeString("<b>Session interrupted</b>")
     return Line(text, _cut(_join(b.get("reason"), b.get("advice"))), icon="cut", family="warn")
+
+
+def _cancel(b: Body) -> Line:
+    return Line(format_html("<b>Stopping</b>, asked by {}", b["by"]), icon="stop", family="warn")
+
+
+def _cancelled(b: Body) -> Line:
+    return Line(SafeString("<b>Session cancelled</b>"), _cut(b.get("reason", "")), icon="cross", family="mute")
+
+
+def _session_failed(b: Body) -> Line:
+    meta = _cut(_join(b.get("reason"), b.get("advice")))
+    return Line(SafeString("<b>Session failed</b>"), meta, icon="cross-ring", family="bad")
 
 
 TABLE: dict[str, Callable[[Body], Line]] = {
@@ -370,6 +383,9 @@ TABLE: dict[str, Callable[[Body], Line]] = {
     "cleaned_up": _cleaned,
     "session_ended": _ended,
     "session_interrupted": _interrupted,
+    "cancel_requested": _cancel,
+    "session_cancelled": _cancelled,
+    "session_failed": _session_failed,
 }
 GROUPS: dict[str, tuple[str, ...]] = {
     "decisions": (
@@ -384,6 +400,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "stage_failed",
         "session_ended",
         "session_interrupted",
+        "session_cancelled",
+        "session_failed",
+        "cancel_requested",
     ),
     "agents": (
         "session_started",
@@ -400,6 +419,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "pass_finished",
     ),
     "commits": ("experiment_kept", "keep_reverted"),
-    "problems": ("experiment_crashed", "stage_failed", "session_interrupted", "note_logged"),
+    "problems": ("experiment_crashed", "stage_failed", "session_interrupted", "session_failed", "note_logged"),
 }
 """The feed's filters as kinds, so that the server can page by them and the browser can sort what arrives."""
