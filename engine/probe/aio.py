@@ -84,7 +84,6 @@ class Tasks:
         self.began = time.perf_counter_ns()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGALRM, self._tick)
-            signal.siginterrupt(signal.SIGALRM, False)
             signal.setitimer(signal.ITIMER_REAL, PERIOD, PERIOD)
 
     def end(self):

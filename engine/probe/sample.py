@@ -31,6 +31,7 @@ class Sampler:
         self.last, self.body, self.problem = 0.0, 0.0, ""
         self.stacks, self.hits, self.codes, self.clocks = {}, {}, {}, {}
         self.main = threading.main_thread().ident
+        keep_ticks_for_main()
 
     def begin(self, test, source):
         now = time.process_time()
@@ -46,7 +47,6 @@ class Sampler:
     def _arm(self):
         self.started, self.last = True, time.process_time()
         signal.signal(signal.SIGPROF, self._tick)
-        signal.siginterrupt(signal.SIGPROF, False)
         signal.setitimer(signal.ITIMER_PROF, PERIOD, PERIOD)
 
     def reached(self):
@@ -105,6 +105,17 @@ class Sampler:
         if self.problem:
             raise RuntimeError("the sampler failed: %s" % self.problem)
         return summary(self)
+
+
+def keep_ticks_for_main():
+    """Other threads never take the timer's signal: the main thread, waiting for them, must be woken by it."""
+    original = threading.Thread._bootstrap_inner
+
+    def _bootstrap_inner(thread):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPROF})
+        original(thread)
+
+    threading.Thread._bootstrap_inner = _bootstrap_inner
 
 
 def summary(sampler):

@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -18,11 +19,13 @@ from . import bench
 
 DEADLINE_EXIT = 7
 USAGE_ERROR = 4
-QUIET = ["-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:faulthandler", "--continue-on-collection-errors"]
+QUIET = ["-q", "--tb=no", "--continue-on-collection-errors", "-o", "cache_dir=" + os.path.join(tempfile.gettempdir(), "pytest-cache")]
 PLUGINS = (
     ("xdist", ["-n0"]),
     ("pytest_cov", ["--no-cov"]),
     ("pytest_timeout", ["--timeout=0"]),
+    ("pytest_randomly", ["-p", "no:randomly"]),
+    ("pytest_rerunfailures", ["--reruns=0"]),
 )
 ONCE = ["--benchmark-disable"]
 TIMED = ["--benchmark-max-time=0.1", "--benchmark-min-rounds=1", "--benchmark-warmup=off", "--benchmark-disable-gc"]
@@ -103,7 +106,8 @@ class Driver:
 
 
 def main(tool, options):
-    """Run, and leave without waiting for threads or exit handlers of the target."""
+    """Run as if pytest had been started by hand, and leave without waiting for threads or exit handlers of the target."""
+    sys.argv[:] = ["pytest"]
     Driver(tool, options).run()
     sys.stdout.flush()
     sys.stderr.flush()
