@@ -11,7 +11,7 @@ CHROMIUM = "/usr/bin/chromium"
 ARGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
 AXE = Path(__file__).parents[1] / "vendor" / "axe-core-4.14.1" / "axe.min.js"
 RULES = """
-axe.run(document, {resultTypes: ['violations']}).then((r) => r.violations
+(only) => axe.run(document, {resultTypes: ['violations'], runOnly: only}).then((r) => r.violations
   .filter((v) => ['serious', 'critical'].includes(v.impact))
   .map((v) => v.id + ': ' + v.nodes.slice(0, 3).map((n) => n.target.join(' ') + ' ' + n.failureSummary).join(' | ')))
 """
@@ -43,8 +43,11 @@ class Reader:
         self.page.set_viewport_size({"width": width, "height": 900})
         return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
-    def axe(self) -> list[str]:
+    def axe(self, *rules: str) -> list[str]:
+        """Serious and critical findings; of all accessibility levels, or of the named rules alone."""
         if not self.page.evaluate("typeof axe !== 'undefined'"):
             self.page.evaluate(AXE.read_text(encoding="utf-8"))
-        found: list[str] = self.page.evaluate(RULES)
+        found: list[str] = self.page.evaluate(
+            RULES, list(rules) or ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
+        )
         return found

@@ -28,14 +28,22 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-@pytest.fixture
-def server(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    # The browser's own event loop lives in this thread; the database calls between its steps are plain ones.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+@pytest.fixture(scope="module")
+def one_server(django_db_setup: None) -> Iterator[Server]:
     one = Server()
     one.start()
     yield one
     one.kill()
+
+
+@pytest.fixture
+def server(one_server: Server, transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Server:
+    # The browser's own event loop lives in this thread; the database calls between its steps are plain ones.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    if not one_server.answers():
+        one_server.kill()
+        one_server.start()
+    return one_server
 
 
 @pytest.fixture
@@ -64,9 +72,9 @@ def test_every_page_keeps_its_policy_fits_and_can_be_read_by_everybody(
 ) -> None:
     for path in paths(filled):
         page = reader.open(path)
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            assert reader.axe() == [], (path, scheme)
+        assert reader.axe() == [], path
+        page.emulate_media(color_scheme="dark")
+        assert reader.axe("color-contrast") == [], (path, "dark")
         page.emulate_media(color_scheme="light")
         for width in (320, 800, 1440):
             assert reader.sideways(width) <= 0, (path, width)
