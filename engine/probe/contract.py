@@ -14,19 +14,30 @@ _MOST = 200
 
 
 def shape(value, path="", depth=0, into=None):
-    """Set of (path, type name) of a value and of what it contains; paths are "[]" for items, "{}" for keys."""
+    """Set of (path, type name) of a value and of what it contains; paths are "[]" for items, "{}" for keys.
+
+    The type of every item counts, however long the container: one odd item at its end is what an invented input has.
+    """
     into = set() if into is None else into
     into.add((path, type_name(type(value))))
     if depth < _DEPTH:
         if isinstance(value, dict):
-            for key in list(dict.keys(value))[:_MOST]:
-                shape(key, path + "{}", depth + 1, into)
-            for item in list(dict.values(value))[:_MOST]:
-                shape(item, path + "[]", depth + 1, into)
+            _items(list(dict.keys(value)), path + "{}", depth, into)
+            _items(list(dict.values(value)), path + "[]", depth, into)
         elif isinstance(value, (list, tuple, set, frozenset)):
-            for item in list(value)[:_MOST]:
-                shape(item, path + "[]", depth + 1, into)
+            _items(list(value), path + "[]", depth, into)
     return into
+
+
+def _items(items, path, depth, into):
+    """Every type once; the insides of the first and the last containers."""
+    kinds = set(map(type, items))
+    for kind in kinds:
+        into.add((path, type_name(kind)))
+    if any(issubclass(kind, (dict, list, tuple, set, frozenset)) for kind in kinds):
+        nested = [each for each in items if isinstance(each, (dict, list, tuple, set, frozenset))]
+        for each in nested[:_MOST] + nested[_MOST:][-_MOST:]:
+            shape(each, path, depth + 1, into)
 
 
 class Contract:

@@ -37,6 +37,7 @@ class Reporter:
     def __init__(self, channel, nonce, finder):
         self._channel, self._nonce, self._finder = channel, nonce, finder
         self._counts = dict.fromkeys(_OUTCOMES, 0)
+        self._collected, self._seen = None, set()
         self._closed = False
 
     def say(self, line):
@@ -44,9 +45,14 @@ class Reporter:
         self._channel.write(json.dumps(line) + "\n")
         self._channel.flush()
 
+    def pytest_collection_finish(self, session):
+        self._collected = len(session.items)
+
     def pytest_runtest_logreport(self, report):
+        if report.when == "teardown":
+            self._seen.add(report.nodeid)
         outcome = self._outcome(report)
-        if outcome:
+        if outcome in self._counts:
             self._count(report.nodeid, outcome, report)
 
     def pytest_collectreport(self, report):
@@ -68,7 +74,9 @@ class Reporter:
     def close(self, code):
         if not self._closed:
             self._closed = True
-            self.say({"kind": "end", "code": code, "counts": self._counts, "lines": sorted(self._finder.seen)})
+            missing = max(0, self._collected - len(self._seen)) if self._collected else 0
+            end = {"kind": "end", "code": code, "counts": self._counts, "missing": missing}
+            self.say(dict(end, lines=sorted(self._finder.seen)))
 
 
 def _why(report):

@@ -100,6 +100,6 @@ def _read_index(folder: Path) -> dict[str, dict[str, Any]]:
     try:
         data = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         targets = data["targets"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return {str(k): v for k, v in targets.items() if isinstance(v, dict)} if isinstance(targets, dict) else {}

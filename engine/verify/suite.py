@@ -102,6 +102,8 @@ def _doubts(answer: Answer, counts: Counter[str]) -> list[str]:
         return ["the test run ended before pytest was done, with exit code " + str(completed.exit_code)]
     if any(end["counts"].get(name, 0) != counts[name] for name in _OUTCOMES):
         return ["the counts of the test run do not add up"]
+    if end["missing"] and completed.exit_code == 0:
+        return [f"{end['missing']} collected tests never ran, yet the exit code says success"]
     bad = counts["failed"] + counts["errors"]
     if end["code"] != completed.exit_code or (completed.exit_code == 0) != (bad == 0):
         return _odd_exit(completed.exit_code, bad)

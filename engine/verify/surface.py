@@ -106,6 +106,7 @@ def _compare_module(
         found.import_problems.append(f"import {name}: {(right or {}).get('error', 'did not end')}")
         return
     found.problems += _names(name, left, right, users)
+    found.disclosed += _submodules(name, left, right)
     for key, word in (("printed", "prints"), ("warned", "warns")):
         if left[key] != right[key]:
             found.problems.append(
@@ -135,6 +136,13 @@ def _names(name: str, left: Mapping[str, Any], right: Mapping[str, Any], users: 
         yield f"{name} has new public names: {', '.join(new[:5])}"
 
 
+def _submodules(name: str, left: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[str]:
+    """A submodule is an attribute of its package only once somebody has imported it: now it may be later."""
+    for public, facts in left["public"].items():
+        if facts["is"] == f"{name}.{public}" and public not in right["public"]:
+            yield f"{name}.{public} is there only after it has been imported"
+
+
 def _bare(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if key != "own"}
 
@@ -144,6 +152,8 @@ def _promised(
 ) -> bool:
     if left["all"] is not None and public in left["all"]:
         return True
+    if facts["is"] == f"{name}.{public}" and facts["kind"] == "module":
+        return False
     return bool(facts["own"]) or users.take(name, public)
 
 
