@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from engine.measure import Floor, Gauge, Workload
     from engine.profile import History, Profile
     from engine.sandbox import Sandbox
+    from engine.site import Survey
     from engine.verify import Evidence
     from engine.workspace import Workspace
 
@@ -123,6 +124,8 @@ class Run:
     without: list[dict[str, object]] = field(default_factory=list)
     again: dict[int, Measurement] = field(default_factory=dict)
     review_evidence: dict[str, Evidence] = field(default_factory=dict)
+    surveys: dict[str, Survey] = field(default_factory=dict)
+    survey_lock: threading.Lock = field(default_factory=threading.Lock)
     started: float = field(default_factory=time.monotonic)
     inbox: queue.SimpleQueue[e.Event | None] = field(default_factory=queue.SimpleQueue)
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, thread_name_prefix="role"))

@@ -11,7 +11,7 @@ from engine.edit import EditRefused, apply, editable
 from engine.profile import RulePrior
 from engine.rules import Proposal, Rule, proposals
 from engine.run import Run
-from engine.site import SiteError, build_site
+from engine.site import SiteError, Survey, build_site
 from engine.values import Target
 
 
@@ -77,6 +77,27 @@ def candidates_of(run: Run, target_id: str) -> Iterator[Candidate | Refused]:
             after=after,
             key=key,
         )
+
+
+SURVEYED_BYTES = 1 << 20
+
+
+def survey_of(run: Run) -> Survey:
+    """What the rest of the repo does with each file, read once per head from a laid-out tree."""
+    head = run.workspace.head
+    known = run.surveys.get(head)
+    if known is None:
+        with run.survey_lock:
+            known = run.surveys.get(head) or Survey(_python_files(run, head))
+            run.surveys = {head: known}
+    return known
+
+
+def _python_files(run: Run, head: str) -> dict[str, bytes]:
+    tree = run.workspace.tree("survey", head)
+    names = [name for name in run.workspace.files(head) if name.endswith(".py")]
+    files = {name: tree / name for name in names}
+    return {name: path.read_bytes() for name, path in files.items() if path.stat().st_size <= SURVEYED_BYTES}
 
 
 def skip_key(run: Run, rule: Rule, source: bytes, qualname: str, proposal: Proposal) -> str:

@@ -86,7 +86,7 @@ def baseline(run: Run) -> Iterator[e.Event]:
     tree = run.workspace.tree("base", run.workspace.base)
     floor = yield from floor_for(run, tree, run.session_workload)
     run.floors[(run.session_workload.id, run.session_workload.metric)] = floor
-    run.targets = rank_targets(run)
+    run.targets = yield from run.during(lambda: rank_targets(run))
     yield e.BaselineProfiled(
         commit=run.workspace.head,
         workload=run.session_workload.label or run.profile.workload,
@@ -96,15 +96,22 @@ def baseline(run: Run) -> Iterator[e.Event]:
         unit="bytes" if run.session_workload.metric == "peak" else "ns",
         metric=run.session_workload.metric,
         floor=floor.delta,
-        notes=(*run.profile.notes, *(["noisy machine"] if floor.noisy else [])),
+        notes=baseline_notes(run, floor),
     )
+
+
+def baseline_notes(run: Run, floor: Floor) -> tuple[str, ...]:
+    assert run.profile is not None
+    noisy = ["noisy machine: identical code differs by more than 10%"] if floor.noisy else []
+    failed = [f"the session's workload could not be measured: {floor.failure}"] if floor.failure else []
+    return (*run.profile.notes, *noisy, *failed)
 
 
 def reprofile(run: Run) -> Iterator[e.Event]:
     """After a keep: profile, record and rank anew; only then may the next experiment start."""
     started = time.monotonic()
     run.profile = yield from profile_commit(run, run.workspace.head)
-    run.targets = rank_targets(run)
+    run.targets = yield from run.during(lambda: rank_targets(run))
     yield e.Reprofiled(
         commit=run.workspace.head,
         targets=tuple(run.targets),

@@ -84,6 +84,9 @@ def validate(run: Run) -> Iterator[e.Event]:
         seed=run.seed("gauge"),
         raw_dir=run.work / "raw",
         holder=f"session {run.brief.session}",
+        on_wait=lambda behind, seconds: run.say(e.MeasuringWaited(behind=behind, seconds=seconds)),
+        budget_seconds=run.brief.limits.experiment_seconds,
+        cancelled=run.cancel.is_set,
     )
     yield e.TeamFormed(agents=team(run.domain))
     yield e.AgentFinished(agent="router", summary=f"{result.passed} tests pass on the base")

@@ -80,6 +80,7 @@ def compare(run: Run, target: Target) -> Evidence:
             seed=run.seed("review", target.id),
             baseline_tests=run.baseline_tests,
             test_seconds=run.brief.limits.test_seconds,
+            others=False,
         )
 
 

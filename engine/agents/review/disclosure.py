@@ -50,9 +50,9 @@ def _notes(run: Run) -> Iterator[ReviewFinding]:
 def _differences(run: Run) -> Iterator[ReviewFinding]:
     """Behaviour outside the observed contract that is known to differ, with the input."""
     for target_id, evidence in run.review_evidence.items():
-        for check in evidence.checks:
-            if check.state == "pass" and "differ" in check.detail.lower():
-                yield _finding("note", f"{target_id.split('::')[-1]}: {check.name}", check.detail)
+        path, _, name = target_id.partition("::")
+        for words in evidence.disclosed:
+            yield _finding("note", f"{name} differs outside its observed use", words, path)
 
 
 def _finding(severity: str, title: str, text: str, path: str = "") -> ReviewFinding:
