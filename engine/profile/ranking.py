@@ -32,7 +32,7 @@ class RulePrior:
     """A rule that proposes something for a target: its usual ``gain`` as a ratio and the cost of one try in seconds.
 
     ``calls``: the rule also removes or overlaps calls of the repo's own functions, so that the inclusive share is at
-    stake. Rules about awaiting always do (None: as usual in the rule's domain).
+    stake. None is the usual of the rule's domain: yes for awaiting and importing, no for CPU and memory.
     ``key`` identifies the proposal among those not to be tried again.
     """
 
@@ -202,7 +202,7 @@ def _score(row: _Row, prior: RulePrior, history: History) -> float:
 
 
 def _share(row: _Row, prior: RulePrior) -> float | None:
-    calls = row.domain == "async" if prior.calls is None else prior.calls
+    calls = row.domain in ("async", "structure") if prior.calls is None else prior.calls
     return _rounded(row.reach if calls else row.own)
 
 

@@ -69,7 +69,10 @@ def interpreters() -> dict[str, str]:
     return dict(sorted(found.items(), key=lambda item: int(item[0].split(".")[1])))
 
 
-@pytest.fixture(params=list(interpreters()), scope="module")
+GROUPED = [pytest.param(v, marks=pytest.mark.xdist_group(f"probe-{v}")) for v in interpreters()]
+
+
+@pytest.fixture(params=GROUPED, scope="module")
 def ran(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, dict]]:

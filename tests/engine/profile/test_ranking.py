@@ -157,8 +157,8 @@ def deep() -> Profile:
                 own_ns=1e6,
                 total_ns=2e6,
                 entry_ns=2e6,
-                share=0.5,
-                reach=1.0,
+                share=0.1,
+                reach=0.5,
             ),
         ),
     )
