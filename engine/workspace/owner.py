@@ -30,7 +30,7 @@ def _started(pid: int) -> str:
 
 
 def take_over(root: Path) -> None:
-    """Remove locks that a dead owner left. While the owner lives they are its business."""
+    """Remove locks left by a dead owner, or by a git of ours that was killed. Those of another living owner stay."""
     try:
         pid, started = (root / "owner").read_text(encoding="ascii").split()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Plays all scenarios of one mechanism under the user who starts it; prints one JSON object: name -> failure or empty."""
+"""Plays all scenarios of one mechanism under the user who starts it; prints JSON: name -> failure or empty."""
 
 from __future__ import annotations
 

@@ -99,7 +99,10 @@ def environment_is_empty(stage: Stage) -> None:
 
 
 def home_and_tmp_are_private(stage: Stage) -> None:
-    code = "import os,tempfile; p=os.environ['HOME']; open(p+'/x','w').close(); tempfile.mkstemp(); print(os.listdir(p))"
+    code = (
+        "import os,tempfile; p=os.environ['HOME']; open(p+'/x','w').close()\n"
+        "tempfile.mkstemp(); print(os.listdir(p))"
+    )
     for _ in range(2):
         done = stage.run(code)
         assert done.stdout == b"['x']\n", (done.stdout, done.stderr)
@@ -283,7 +286,8 @@ def ways_out_are_refused(stage: Stage) -> None:
     """A new user namespace gives new powers to attack the kernel with; ptrace and keys reach other processes."""
     code = (
         "import ctypes\nc = ctypes.CDLL(None, use_errno=True)\n"
-        "print(c.unshare(0x10000000), ctypes.get_errno(), c.ptrace(0, 0, 0, 0), c.mount(b'a', b'/tmp', b'tmpfs', 0, None))"
+        "print(c.unshare(0x10000000), ctypes.get_errno(), c.ptrace(0, 0, 0, 0),"
+        " c.mount(b'a', b'/tmp', b'tmpfs', 0, None))"
     )
     done = stage.run(code)
     assert done.stdout == b"-1 1 -1 -1\n", done

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -166,19 +167,16 @@ def test_links_are_not_followed_when_a_folder_is_handed_over(place: Path) -> Non
 
 def test_two_runs_at_once_do_not_share_their_tmp(place: Path) -> None:
     """The first to end must not sweep away what the other uses."""
-    import threading
-
-    (place / "work").mkdir()
+    work = place / "work"
+    work.mkdir()
     sandbox = Sandbox(Isolation(level="L0", mechanism="open"), scratch=place / "scratch")
     slow: list[bytes] = []
     words = 'touch "$TMPDIR/mine"; while [ ! -e done ]; do sleep 0.02; done; ls "$TMPDIR"'
     thread = threading.Thread(
-        target=lambda: slow.append(
-            sandbox.run(["sh", "-c", words], cwd=place / "work", writable=[place / "work"]).stdout
-        )
+        target=lambda: slow.append(sandbox.run(["sh", "-c", words], cwd=work, writable=[work]).stdout)
     )
     thread.start()
-    sandbox.run(["sh", "-c", "touch done"], cwd=place / "work", writable=[place / "work"])
+    sandbox.run(["sh", "-c", "touch done"], cwd=work, writable=[work])
     thread.join(20)
     assert slow == [b"home\nmine\n"]
     assert not list((place / "scratch").glob("tmp-*"))
