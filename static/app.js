@@ -198,6 +198,7 @@
     links[Math.min(Math.max(at + step, 0), links.length - 1)].focus();
   }
 
+  if (window.innerWidth <= 760) for (const box of $$(".facet-box")) box.open = Boolean($("input:checked", box));
   localise();
   shown();
   deciding();

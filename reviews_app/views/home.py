@@ -25,9 +25,10 @@ FAILED_FOR = timedelta(days=14)
 
 
 def home(request: HttpRequest) -> HttpResponse:
+    if request.GET.get("part") == "live":
+        return render(request, "pages/live_sessions.html", _live_context(request))
     reviews = list(waiting(request)[:SHOWN])
     failed = _failed(request)
-    live = _live(request)
     context = {
         "section": "home",
         "reviews": [
@@ -36,15 +37,20 @@ def home(request: HttpRequest) -> HttpResponse:
         "review_count": waiting(request).count(),
         "failed": failed,
         "needs": waiting(request).count() + len(failed),
-        "live": live,
-        "live_running": sum(row["session"].status != Status.QUEUED for row in live),
-        "live_queued": sum(row["session"].status == Status.QUEUED for row in live),
-        "top": max((v for row in live for v in row["spark"]), default=2.0),
         "team": _team(request),
         "wins": _wins(request),
         "any_repo": Repo.objects.visible_to(person(request)).exists(),
+        **_live_context(request),
     }
     return render(request, "pages/home.html", context)
+
+
+def _live_context(request: HttpRequest) -> dict[str, Any]:
+    """The list of live sessions, which asks for itself again every few seconds."""
+    live = _live(request)
+    queued = sum(row["session"].status == Status.QUEUED for row in live)
+    best = max((value for row in live for value in row["spark"]), default=2.0)
+    return {"live": live, "live_running": len(live) - queued, "live_queued": queued, "top": best}
 
 
 def waiting(request: HttpRequest) -> QuerySet[Review]:

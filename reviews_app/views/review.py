@@ -77,6 +77,7 @@ def _page(
         "request_id": fresh_id(),
         "history": _history(session),
         "commits": _commits(session),
+        "has_report": session.state_files.filter(name="review-report.md").exists(),
         **_evidence(session),
     }
     if review is not None:
