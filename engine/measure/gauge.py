@@ -23,6 +23,7 @@ from engine.values import Measurement
 MOVED = 1.5
 LEAST_LOAD = 1.0
 PRESCREEN_ROUNDS = 7
+ANEW_LEVEL = 0.99
 LOOP_COUNT = 100_000
 
 
@@ -128,15 +129,28 @@ class Gauge:
         return self._close(attempt.gate(record, guard))
 
     def compare(
-        self, a: Arm, b: Arm, workload: Workload, pairs: int = 40, level: float = 0.99
+        self,
+        a: Arm,
+        b: Arm,
+        workload: Workload,
+        pairs: int = 40,
+        level: float = 0.99,
+        *,
+        floor: Floor | None = None,
     ) -> Measurement:
-        """B against A on ``pairs`` fresh pairs, nothing decided: outcome ``measured``, ``crash`` or ``unclear``."""
-        floor = self._floors.get(key_of(workload))
-        if floor is None or level >= 0.99 or self.moved(floor):
-            floor = self.floor(a, workload)
+        """B against A on ``pairs`` fresh pairs, nothing decided: outcome ``measured``, ``crash`` or ``unclear``.
+
+        Without ``floor`` the newest of this workload is used; at level 0.99 it is always measured anew.
+        """
+        floor = floor or self._floor_for_comparing(a, workload, level)
         record = self._open("compare", a, b, workload, floor.delta, noisy=floor.noisy, level=level)
         attempt = Attempt(self._desk, a, b, workload, float("inf"), None)
         return self._close(attempt.compare(record, pairs))
+
+    def _floor_for_comparing(self, a: Arm, workload: Workload, level: float) -> Floor:
+        newest = self._floors.get(key_of(workload))
+        stale = newest is None or level >= ANEW_LEVEL or self.moved(newest)
+        return self.floor(a, workload) if newest is None or stale else newest
 
     # ---- what the doors share
 

@@ -191,11 +191,15 @@ def process_of(found: Mapping[str, Any], done: Completed, *, arm: str, values: i
 
 
 def _outside(done: Completed, found: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Whole CPU and wall of the process as the sandbox saw them, without what measuring itself used."""
+    """Whole CPU and wall of the process as the sandbox saw them, without what measuring itself used.
+
+    Processes it left running are not in what the sandbox adds up, so their time is added here.
+    """
     aside = _count(found.get("aside"))
     if done.cpu_seconds is None or aside is None:
         return None
-    return int(done.cpu_seconds * 1e9) - aside, int(done.wall_seconds * 1e9) - aside
+    left = _count(found.get("left")) or 0
+    return int(done.cpu_seconds * 1e9) - aside + left, int(done.wall_seconds * 1e9) - aside
 
 
 def _positive(found: Mapping[str, Any], name: str, arm: str) -> int:

@@ -97,8 +97,8 @@ def holder_of(path: Path) -> str:
         data = json.loads(text) if text else {}
     except (OSError, ValueError):
         return ""
-    pid, holder = data.get("pid"), data.get("holder")
-    alive = isinstance(pid, int) and _alive(pid)
+    pid, holder = (data.get("pid"), data.get("holder")) if isinstance(data, dict) else (None, None)
+    alive = isinstance(pid, int) and pid > 0 and _alive(pid)
     return str(holder or f"process {pid}")[:200] if alive else ""
 
 

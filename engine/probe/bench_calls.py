@@ -5,14 +5,10 @@ the same for both versions. Arguments that a call changes are fresh copies each 
 calls is put back before each pass. Both happen off the clock.
 """
 
-import asyncio
 import collections
 import gc
-import hashlib
-import inspect
 import itertools
 import os
-import random
 import sys
 
 MOST_CALLS = 512
@@ -21,6 +17,8 @@ COPY_BYTES = 64 << 20
 BIG_BLOB = 1 << 20
 TOGETHER = 4
 RAISED = (Exception, SystemExit)
+COROUTINE = 0x80 | 0x200
+asyncio = None
 
 
 class Calls:
@@ -38,17 +36,16 @@ class Calls:
         self.plan = [tuple(each) for each in job.get("plan", ())]
         self.kept = {}
         self.waits = job["metric"] == "wall" and self.coroutine
-        self.loop = asyncio.new_event_loop() if self.coroutine else None
+        self.loop = _new_loop() if self.coroutine else None
         self.latencies = []
-        if self.loop is not None:
-            asyncio.set_event_loop(self.loop)
 
     def _import(self):
         start = self.core.cpu()
         __import__(self.job["module"])
         spent = self.core.cpu() - start
         self.function, self.drop_first = find(self.parts["calls"], self.job["module"], self.job["qualname"])
-        self.coroutine = inspect.iscoroutinefunction(self.function) or self.job.get("call_kind") == "coroutine"
+        flags = getattr(getattr(self.function, "__code__", None), "co_flags", 0)
+        self.coroutine = bool(flags & COROUTINE) or self.job.get("call_kind") == "coroutine"
         return spent
 
     def _load(self):
@@ -77,10 +74,19 @@ class Calls:
             found.append(index)
         return found
 
+    def order(self, number):
+        """The calls of one pass, each as often as the plan says, mixed by a small generator of our own."""
+        order = [index for index, repeats in self.plan for _ in range(repeats)]
+        state = (self.job["order"] * 2654435761 + number * 40503 + 1) & 0xFFFFFFFFFFFF
+        for place in range(len(order) - 1, 0, -1):
+            state = (state * 25214903917 + 11) & 0xFFFFFFFFFFFF
+            other = (state >> 16) % (place + 1)
+            order[place], order[other] = order[other], order[place]
+        return order
+
     def sequence(self, number, loops):
         """The prepared calls of value ``number``: ``loops`` passes, each a list of (function, args, kwargs)."""
-        order = [index for index, repeats in self.plan for _ in range(repeats)]
-        random.Random("%s %d" % (self.job["order"], number)).shuffle(order)
+        order = self.order(number)
         call = self.drained if self.lazy else self.function
         together = TOGETHER if self.waits else 1
         return [
@@ -155,7 +161,8 @@ class Calls:
 
             async def waiting(*args, **kwargs):
                 try:
-                    result = await function(*args, **kwargs)
+                    result = function(*args, **kwargs)
+                    result = [each async for each in result] if hasattr(result, "__anext__") else await result
                 except RAISED as error:
                     result = ("raised", type(error).__name__)
                 kept[(index, place)] = result
@@ -163,8 +170,7 @@ class Calls:
             return waiting if self.coroutine else call
 
         self.timer.begin_aside()
-        order = [index for index, repeats in self.plan for _ in range(repeats)]
-        random.Random("%s %d" % (self.job["order"], number)).shuffle(order)
+        order = self.order(number)
         if self.waits:
             calls = [
                 [(keeping(index, (place, turn)),) + self.arguments(index) for turn in range(TOGETHER)]
@@ -180,6 +186,16 @@ class Calls:
         text = self.parts["digest"].digest([kept.get(key) for key in sorted(kept)])
         self.timer.end_aside()
         return spent + (text,)
+
+
+def _new_loop():
+    """One loop for the whole process; loaded only for coroutines, since every process pays for it."""
+    global asyncio
+    import asyncio
+
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    return loop
 
 
 def find(calls, module, qualname):
@@ -231,7 +247,9 @@ async def _run_together(passes, latencies, clock):
 async def _timed(call, start, latencies, clock):
     function, args, kwargs = call
     try:
-        await function(*args, **kwargs)
+        result = function(*args, **kwargs)
+        if hasattr(result, "__await__"):
+            await result
     except RAISED:
         pass
     latencies.append(clock() - start)
@@ -288,6 +306,8 @@ def survey(calls):
 
 
 def inputs_of(calls):
+    import hashlib
+
     known = hashlib.sha256()
     for index, repeats in calls.plan:
         known.update(b"%d %d " % (index, repeats))
@@ -319,9 +339,8 @@ def _frozen(calls, index):
 def _once(calls, index):
     args, kwargs = calls.arguments(index)
     try:
-        if calls.coroutine:
-            return calls.loop.run_until_complete(calls.function(*args, **kwargs))
-        return calls.function(*args, **kwargs)
+        result = calls.function(*args, **kwargs)
+        return calls.loop.run_until_complete(result) if hasattr(result, "__await__") and calls.loop else result
     except RAISED:
         return None
 
@@ -367,7 +386,8 @@ def _pass_ns(calls, spent, loops):
 def measure(calls):
     """The values of one process, and everything the guards look at."""
     job = calls.job
-    random.seed(job["order"])
+    if "random" in sys.modules:
+        sys.modules["random"].seed(job["order"])
     first = calls.results(0)
     _first_values(calls, first)
     for number in range(1, job["values"] + 1):

@@ -12,7 +12,8 @@ import time
 
 CPU, WALL, THREAD = time.process_time_ns, time.perf_counter_ns, time.thread_time_ns
 _usage, _CHILDREN, _SELF = resource.getrusage, resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF
-_write, _exit, _dumps, _open = os.write, os._exit, json.dumps, open
+_write, _exit, _dumps, _open, _listdir, _pid = os.write, os._exit, json.dumps, open, os.listdir, os.getpid
+TICKS = os.sysconf("SC_CLK_TCK")
 VALUE_NS = 2000000
 PROCESS_NS = 50000000
 MOST_VALUES = 25
@@ -89,6 +90,32 @@ def switches():
     return _usage(_SELF).ru_nivcsw
 
 
+def left_behind():
+    """CPU ns so far of the processes below this one that are still there: a worker pool, say, never waited for."""
+    try:
+        found = dict(_stat(int(name)) for name in _listdir("/proc") if name.isdigit())
+    except (OSError, ValueError, IndexError):
+        return 0
+    below, spent = {_pid()}, 0
+    for _ in range(8):
+        more = set(pid for pid, (parent, _) in found.items() if parent in below) - below
+        if not more:
+            break
+        below |= more
+        spent += sum(found[pid][1] for pid in more)
+    return int(spent * 1e9 / TICKS)
+
+
+def _stat(pid):
+    """``(pid, (parent, ticks))`` with the ticks of the children it has waited for."""
+    try:
+        with _open("/proc/%d/stat" % pid) as stream:
+            words = stream.read().rpartition(")")[2].split()
+    except OSError:
+        return pid, (0, 0)
+    return pid, (int(words[1]), sum(int(word) for word in words[11:15]))
+
+
 def how_many(pass_ns, loops=1):
     """How many values a process takes to measure about 50 ms."""
     return max(1, min(MOST_VALUES, int(round(PROCESS_NS / float(max(1, pass_ns * loops))))))
@@ -99,7 +126,7 @@ def report(timer, **more):
     found = {
         "cpu": timer.values_cpu, "wall": timer.values_wall, "span": [timer.span_cpu, timer.span_wall],
         "aside": timer.aside, "total": cpu(), "peak": peak_bytes(), "switches": switches(),
-        "python": "%d.%d.%d" % sys.version_info[:3],
+        "left": left_behind(), "python": "%d.%d.%d" % sys.version_info[:3],
     }
     found.update(more)
     return found

@@ -4,9 +4,13 @@ Only plain data is looked into. Floats count to six digits and numbers of all ty
 change last bits is not accused here: this is the guard against code that answers otherwise while it is being measured.
 """
 
-import hashlib
 import itertools
 import types
+
+try:
+    from _sha1 import sha1
+except ImportError:
+    from hashlib import sha1
 
 MOST_NODES = 20000
 DEEPEST = 12
@@ -27,7 +31,7 @@ class _Reader:
         if kind in (int, float, complex):
             return _number(value)
         if kind in (str, bytes, bytearray):
-            return "%s:%s" % (kind.__name__, hashlib.sha1(_raw(value)).hexdigest())
+            return "%s:%s" % (kind.__name__, sha1(_raw(value)).hexdigest())
         if isinstance(value, CONTAINERS):
             return self.container(value, kind, depth)
         return self.thing(value, kind, depth)
@@ -75,11 +79,11 @@ def _raw(value):
 
 def _number(value):
     if type(value) is int and abs(value) > 1 << 60:
-        return "int:%s" % hashlib.sha1(hex(value).encode()).hexdigest()
+        return "int:%s" % sha1(hex(value).encode()).hexdigest()
     return "%.6g" % value if type(value) is not complex else "%.6g,%.6g" % (value.real, value.imag)
 
 
 def digest(results):
     """Twenty hexadecimal digits for a list of results."""
     text = _Reader().read(list(results), 0)
-    return hashlib.sha1(text.encode("utf-8", "replace")).hexdigest()[:20]
+    return sha1(text.encode("utf-8", "replace")).hexdigest()[:20]

@@ -24,6 +24,7 @@ def main():
     here = os.path.dirname(os.path.abspath(sys.argv[0]))
     sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") != here]
     sys.argv[:] = [""]
+    getattr(sys, "orig_argv", [])[1:] = []
     sys.modules["__main__"].__dict__.pop("__file__", None)
     answer = os.dup(1)
     null = os.open(os.devnull, os.O_WRONLY)

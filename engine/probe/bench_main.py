@@ -28,6 +28,7 @@ def main():
     folder = folder_of()
     sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") != folder]
     sys.argv[:] = [""]
+    getattr(sys, "orig_argv", [])[1:] = []
     sys.modules["__main__"].__dict__.pop("__file__", None)
     core = load(folder, "core")
     import json

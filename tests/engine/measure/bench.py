@@ -1,4 +1,4 @@
-"""What the tests of measuring share: small repos written on the spot, recorded calls, a real sandbox and environment."""
+"""What the tests of measuring share: small repos, recorded calls, a real sandbox and environment."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from tests.engine.measure.bench import Bench, write_tree
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """A plain environment without dependencies, made once."""
-    root = tmp_path_factory.mktemp("measuring")
+    root = tmp_path_factory.mktemp("surroundings")
     tree = write_tree(root / "tree", {"tests/test_work.py": "def test_one():\n    assert True\n"})
     sandbox = Sandbox(probe_isolation(), scratch=root / "sandbox")
     return prepare(tree=tree, cache=root / "cache", sandbox=sandbox, offline=True)
