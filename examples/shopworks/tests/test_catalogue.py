@@ -1,7 +1,7 @@
 """The price list and the delivery zones."""
 
 import pytest
-from shopworks.catalogue import has_negative, parse_price, price_list, zone_surcharges
+from shopworks.catalogue import has_negative, price_list, zone_surcharges
 
 
 def test_rows_become_lines():
@@ -20,16 +20,6 @@ def test_every_zone_has_its_highest_surcharge():
     highest = zone_surcharges("zones")
     assert sorted(highest) == ["Z%d" % n for n in range(1, 10)]
     assert set(highest.values()) == {1850}
-
-
-@pytest.mark.parametrize("text, cents", [("12,50", 1250), ("3", 300), (" 0.5 ", 50)])
-def test_prices(text, cents):
-    assert parse_price(text) == cents
-
-
-def test_too_many_decimals():
-    with pytest.raises(ValueError):
-        parse_price("1.234")
 
 
 def test_a_broken_cell_is_reported_also_behind_a_negative_one():

@@ -1,22 +1,15 @@
-"""Scores, discounts and totals."""
+"""Shares, discounts and totals."""
 
 import pytest
-from shopworks import apply_coupons, order_total, supplier_scores, typical_price
+from shopworks import apply_coupons, order_total, sales_shares
 
 
-def test_scores_are_weighted_means():
-    assert supplier_scores([[4.0, 3.5]], [2.0, 1.0]) == [pytest.approx(23 / 6)]
-    assert supplier_scores([], [2.0]) == []
-    assert supplier_scores([[]], []) == [0.0]
-
-
-def test_all_suppliers_of_a_year():
-    weights = [1.0 + n % 3 for n in range(12)]
-    rows = [[(n * m) % 50 / 10 for m in range(12)] for n in range(600)]
-    scores = supplier_scores(rows, weights)
-    assert len(scores) == 600
-    assert scores[0] == 0.0
-    assert max(scores) < 5.0
+def test_shares_of_all_sales():
+    assert sales_shares([1, 3]) == [25.0, 75.0]
+    assert sales_shares([]) == []
+    assert sum(sales_shares([n % 40 for n in range(500)])) == pytest.approx(100.0)
+    with pytest.raises(ZeroDivisionError):
+        sales_shares([0, 0])
 
 
 def test_a_coupon_is_good_for_one_article():
@@ -26,7 +19,3 @@ def test_a_coupon_is_good_for_one_article():
 def test_shipping_is_free_from_fifty_euros():
     assert order_total([("tea", 2, 700)], 490) == 1890
     assert order_total([("pot", 2, 2500)], 490) == 5000
-
-
-def test_typical_price():
-    assert typical_price([3, 1, 2]) == 2

@@ -1,7 +1,7 @@
 """Shelves and orders."""
 
 import pytest
-from shopworks.stock import missing_parts, reading_spread, reorder_level, reserve, shippable, unique_in_order
+from shopworks.stock import missing_parts, reading_spread, reserve, shippable, unique_in_order
 
 
 def test_only_what_is_there_can_be_sent():
@@ -40,7 +40,3 @@ def test_spread_of_sensor_readings():
     assert reading_spread([n * 37 % 200 for n in range(150_000)]) == pytest.approx(3333.25)
     with pytest.raises(ZeroDivisionError):
         reading_spread([])
-
-
-def test_reorder_level():
-    assert reorder_level({"tea": 3, "mug": 0}, 4, 2) == {"tea": 18, "mug": 0}

@@ -25,14 +25,6 @@ def zone_surcharges(name: str) -> Dict[str, int]:
     return highest
 
 
-def parse_price(text: str) -> int:
-    """Cents of ``12,50`` or ``12.50``; raises ValueError for anything else."""
-    whole, _, cents = text.strip().replace(",", ".").partition(".")
-    if len(cents) > 2:
-        raise ValueError("a price has at most two decimals: " + repr(text))
-    return int(whole) * 100 + int(cents.ljust(2, "0") or "0")
-
-
 def has_negative(cells: List[str]) -> bool:
     """Whether a column of numbers has a negative one. Every cell is read, so a broken one is always reported."""
     return any([int(cell) < 0 for cell in cells])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List
+from typing import List
 
 
 def shippable(ordered: List[str], available: List[str]) -> List[str]:
@@ -46,9 +46,3 @@ def reading_spread(readings: List[int]) -> float:
     """Variance of the day's shelf sensor readings, one a second and shelf."""
     mean = sum(readings) / len(readings)
     return sum([(reading - mean) ** 2 for reading in readings]) / len(readings)
-
-
-def reorder_level(daily_sales: Dict[str, int], delivery_days: int, reserve_days: int) -> Dict[str, int]:
-    """The stock at which each article is ordered again."""
-    days = delivery_days + reserve_days
-    return {sku: sold * days for sku, sold in daily_sales.items()}

@@ -16,8 +16,3 @@ def register(name: str, writer: Writer) -> None:
 def available() -> List[str]:
     """The names of all formats."""
     return sorted(_WRITERS)
-
-
-def write(name: str, orders: List[str]) -> str:
-    """The orders in the format ``name``; raises KeyError for one that is not known."""
-    return _WRITERS[name](orders)

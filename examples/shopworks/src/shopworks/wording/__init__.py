@@ -1,6 +1,5 @@
 """Words on paper. ``slug`` is both a module and its one function, for old callers."""
 
-from shopworks.wording.letter import greeting
 from shopworks.wording.slug import slug
 
-__all__ = ["greeting", "slug"]
+__all__ = ["slug"]
