@@ -75,20 +75,13 @@ def scrub(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, int) and not isinstance(value, bool):
-        # Beyond 64 bits the JSON types of the databases disagree; as a float both keep it.
-        return value if abs(value) < 2**63 else scrub(_as_float(value))
+        # Beyond 64 bits the JSON types of the databases disagree.
+        return value if abs(value) < 2**63 else f"{value:x}"[:40]
     if isinstance(value, dict):
         return {str(scrub(str(k))): scrub(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [scrub(each) for each in value]
     return value
-
-
-def _as_float(value: int) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
 
 
 def _row(session: Session, seq: int, event: e.Event) -> Event:

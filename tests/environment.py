@@ -17,6 +17,9 @@ for _name in (
     "GUNICORN_CMD_ARGS",
 ):
     os.environ.pop(_name, None)
+# host|user|name|port of a real server: the same tests then run on PostgreSQL.
+if os.environ.get("CODEFLASH_TEST_POSTGRES"):
+    os.environ["CODEFLASH_POSTGRES"] = os.environ["CODEFLASH_TEST_POSTGRES"]
 
 
 @atexit.register

@@ -42,6 +42,9 @@ def child_env(**more: str) -> dict[str, str]:
     env = {**os.environ, "CODEFLASH_ENGINE_COMMAND": engine, **more}
     if connection.vendor == "sqlite":
         env["CODEFLASH_SQLITE"] = str(connection.settings_dict["NAME"])
+    else:
+        where = connection.settings_dict
+        env["CODEFLASH_POSTGRES"] = f"{where['HOST']}|{where['USER']}|{where['NAME']}|{where['PORT']}"
     return env
 
 

@@ -75,7 +75,8 @@ def family(brief: Brief) -> None:
     """Leave relatives of every kind: a child, one in a session of its own, and an orphan that ignores signals."""
     sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
     deaf = "import os,signal,time\nfor n in (1,2,15): signal.signal(n, signal.SIG_IGN)\n"
-    orphan = f"{deaf}\nif os.fork(): os._exit(0)\nos.setsid()\nopen(r'{brief.work}/orphan','w').write(str(os.getpid()))\n"
+    orphan = f"{deaf}\nif os.fork(): os._exit(0)\nos.setsid()\n"
+    orphan += f"open(r'{brief.work}/orphan', 'w').write(str(os.getpid()))\n"
     pids = [subprocess.Popen(sleep).pid, subprocess.Popen(sleep, start_new_session=True).pid]
     subprocess.Popen([sys.executable, "-c", f"{orphan}time.sleep(600)"]).wait()
     while not (found := Path(brief.work, "orphan")).exists() or not found.read_text():
@@ -118,27 +119,8 @@ def linger(brief: Brief) -> int:
     return 0
 
 
-def odd(brief: Brief) -> None:
-    """A well-formed event no row can hold."""
-    target = facts.HOT
-    for number in (1, 1):
-        say(
-            e.ExperimentStarted(
-                number=number,
-                experiment="u",
-                target=target,
-                agent="cpu",
-                domain="cpu",
-                pattern="p",
-                title="t",
-                hypothesis="h",
-            )  # fmt: skip
-        )
-
-
 DO = {
-    f.__name__: f
-    for f in (story, opening, polite, stubborn, tick, family, die, usage, vanish, noise, linger, odd)
+    f.__name__: f for f in (story, opening, polite, stubborn, tick, family, die, usage, vanish, noise, linger)
 }
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ def test_lanes_and_stage_times_tell_who_did_what_when(fence):
     assert all(end is not None and end >= start for start, end, _ in session.agents["cpu"]["spans"])
     assert session.agents["router"]["state"] == "done"
     times = session.stage_times
-    assert list(times) == [
+    assert sorted(times, key=lambda key: times[key][0]) == [
         "start",
         "route",
         "setup",
@@ -214,7 +214,7 @@ def test_text_no_database_takes_is_made_storable(fence):
     assert stored == {
         "text": "a\ufffdb\ufffdc",
         "n": None,
-        "big": float(2**70),
+        "big": "400000000000000000",
         "deep": [{"k\ufffd": "\ufffd"}],
     }
 
