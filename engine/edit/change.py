@@ -98,10 +98,11 @@ class Change:
         """Mean ``new`` where ``old`` stands; the caller has added the edits."""
         self._swaps[id(old)] = new
 
-    def insert_before(self, at: ast.stmt, new: Sequence[ast.stmt]) -> None:
-        """New statements on lines of their own before ``at``, above comments that belong to it."""
+    def insert_before(self, at: ast.stmt, new: Sequence[ast.stmt], *, gap: bool = False) -> None:
+        """New statements on lines of their own before ``at``, above its comments; ``gap`` adds an empty line."""
         start, indent = self._own_line(at)
         text = "".join(render.statement(self.site, each, self._known, indent) for each in new)
+        text += self.site.source.newline if gap else ""
         position = self._above_comments(start, indent)
         self.edits.append(Edit(position, position, text))
         self._before.setdefault(id(at), []).extend(new)
@@ -135,8 +136,15 @@ class Change:
         self._gone[id(old)] = list(new)
 
     def remove(self, old: ast.stmt) -> None:
-        """Take the lines of ``old`` away."""
-        self.replace_statement(old, [], "")
+        """Take the lines of ``old`` away, with one empty line when it stood between two."""
+        start, _ = self._own_line(old)
+        end, data = self._line_after(old), self.site.source.data
+        above = self.site.source.line_start(start - 1) if start else 0
+        lonely = (
+            start and not data[above:start].strip() and not data[end : self.site.source.line_end(end)].strip()
+        )
+        self.edits.append(Edit(above if lonely else start, end, ""))
+        self._gone[id(old)] = []
 
     def fresh_name(self, *wanted: str) -> str:
         """The first of ``wanted`` that is free in every scope of the site's function, else one with a number."""

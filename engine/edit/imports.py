@@ -75,6 +75,12 @@ def _joinable(site: Site, module: str) -> ast.ImportFrom | None:
 
 def _join(change: Change, node: ast.ImportFrom, name: str) -> None:
     """Add one name to a ``from`` import, in order where the names are in order."""
+    if name.isupper():
+        start, _ = change.site.source.span(node.names[0])
+        change.edits.append(Edit(start, start, f"{name}, "))
+        names = [ast.alias(name=name), *node.names]
+        change.swap(node, ast.ImportFrom(module=node.module, names=names, level=0))
+        return
     before = [alias for alias in node.names if alias.name < name] or node.names[:1]
     last = (
         before[-1] if [a.name for a in node.names] == sorted(a.name for a in node.names) else node.names[-1]

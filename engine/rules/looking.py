@@ -17,20 +17,7 @@ MANY = 100_000
 
 def own_nodes(site: Site) -> Iterator[ast.AST]:
     """Every node the target function itself evaluates, in source order; nested functions and classes are left out."""
-    yield from _own(site.node)
-
-
-def _own(node: ast.AST) -> Iterator[ast.AST]:
-    body = getattr(node, "body", [])
-    for child in (
-        body
-        if isinstance(body, list) and isinstance(node, (*FUNCTIONS, ast.Module))
-        else ast.iter_child_nodes(node)
-    ):
-        if isinstance(child, (*FUNCTIONS, ast.ClassDef)):
-            continue
-        yield child
-        yield from _own(child)
+    return iter(site.own_nodes)
 
 
 def calls(site: Site) -> Iterator[ast.Call]:

@@ -202,7 +202,7 @@ def unique(obligations: Sequence[str]) -> tuple[str, ...]:
 
 def asyncio_is_used(site: Site) -> bool:
     """Whether the coroutine surely runs under asyncio: the file imports it, or no file imports another such library."""
-    if "asyncio" in _imports(site):
+    if "asyncio" in site.scopes.imported:
         return True
     others = {"trio", "curio", "anyio"}
     if site.survey is None or others & site.facts.packages:
@@ -210,8 +210,3 @@ def asyncio_is_used(site: Site) -> bool:
     return not any(
         base.partition(".")[0] in others for f in site.survey.files.values() for base, _ in f.imported
     )
-
-
-def _imports(site: Site) -> set[str]:
-    plain = {a.name for n in ast.walk(site.tree) if isinstance(n, ast.Import) for a in n.names}
-    return plain | {n.module or "" for n in ast.walk(site.tree) if isinstance(n, ast.ImportFrom)}

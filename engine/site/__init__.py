@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from engine.facts import Facts
 from engine.site import known
@@ -40,10 +41,7 @@ class Site:
     patched: frozenset[str]
     survey: Survey | None
     line_limit: int
-
-    @cached_property
-    def scopes(self) -> Scopes:
-        return Scopes(self.tree)
+    scopes: Scopes
 
     @cached_property
     def types(self) -> Types:
@@ -52,6 +50,11 @@ class Site:
     @cached_property
     def analysis(self) -> Analysis:
         return Analysis(self.scopes, self.types, self.node)
+
+    @cached_property
+    def own_nodes(self) -> tuple[ast.AST, ...]:
+        """Every node the target itself evaluates, in source order; nested functions and classes are left out."""
+        return tuple(_own(self.node))
 
     @property
     def is_module(self) -> bool:
@@ -107,8 +110,7 @@ def build_site(
     """
     if len(source) > TOO_LARGE:
         raise SiteError(f"{path} is larger than {TOO_LARGE:,} bytes")
-    text = read_source(source)
-    tree = parse(text.text, path)
+    text, tree, scopes, limit = _read(source)
     patched = tests_patch | (survey.patched(path) if survey is not None else frozenset())
     return Site(
         source=text,
@@ -119,14 +121,35 @@ def build_site(
         facts=facts,
         patched=patched,
         survey=survey,
-        line_limit=line_limit or _line_limit(text),
+        line_limit=line_limit or limit,
+        scopes=scopes,
     )
+
+
+@lru_cache(maxsize=16)
+def _read(source: bytes) -> tuple[Source, ast.Module, Scopes, int]:
+    """A file is read once for all its functions; nobody changes what is returned."""
+    text = read_source(source)
+    tree = parse(text.text)
+    try:
+        return text, tree, Scopes(tree), _line_limit(text)
+    except RecursionError as error:
+        raise SiteError("it is nested too deeply") from error
 
 
 def _line_limit(source: Source) -> int:
     """What the file itself keeps to: its longest line, between 79 and 120 characters."""
     longest = max((len(line) for line in source.text.splitlines()), default=0)
     return min(120, max(79, longest))
+
+
+def _own(node: ast.AST) -> Iterator[ast.AST]:
+    whole = isinstance(node, (*FUNCTIONS, ast.Module))
+    body: Iterable[ast.AST] = getattr(node, "body", []) if whole else ast.iter_child_nodes(node)
+    for child in body:
+        if not isinstance(child, (*FUNCTIONS, ast.ClassDef)):
+            yield child
+            yield from _own(child)
 
 
 def find(tree: ast.Module, qualname: str) -> ast.Module | ast.FunctionDef | ast.AsyncFunctionDef:
@@ -149,9 +172,10 @@ def find(tree: ast.Module, qualname: str) -> ast.Module | ast.FunctionDef | ast.
 def _definitions(node: ast.AST) -> list[ast.AST]:
     """Functions and classes defined directly in ``node``, also inside its branches."""
     found: list[ast.AST] = []
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, (*FUNCTIONS, ast.ClassDef)):
-            found.append(child)
-        else:
-            found.extend(_definitions(child))
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for child in getattr(node, name, []):
+            if isinstance(child, (*FUNCTIONS, ast.ClassDef)):
+                found.append(child)
+            else:
+                found.extend(_definitions(child))
     return found

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from engine.site import known, roles
+from engine.site.infer import Types
 from engine.site.judging import EFFECT, MILD, TOTAL, Judge, Judgement, top_level
 from engine.site.kinds import CONTAINERS, MUTABLE, SCALARS, Kinds, names, within
-from engine.site.scopes import COMPREHENSIONS, FUNCTIONS, Scope
+from engine.site.scopes import COMPREHENSIONS, FUNCTIONS, Scope, Scopes
 
 _UNFOLLOWED = (
     ast.Import, ast.ImportFrom, ast.With, ast.AsyncWith, ast.AsyncFor, ast.Global, ast.Nonlocal, ast.ExceptHandler,
@@ -42,14 +43,22 @@ class Effects:
 class Analysis(Judge):
     """Questions about the statements of one function, too."""
 
+    def __init__(self, scopes: Scopes, types: Types, function: ast.AST) -> None:
+        super().__init__(scopes, types, function)
+        self._seen: dict[tuple[int, ...], tuple[tuple[ast.AST, ...], Effects]] = {}
+
     # stretches of code
 
     def effects(self, nodes: Iterable[ast.AST]) -> Effects:
         """What running ``nodes`` does, nested functions left out unless called (a call of one is unknown)."""
-        found = Effects()
-        for node in nodes:
-            self._collect(node, found)
-        return found
+        parts = tuple(nodes)
+        key = tuple(id(node) for node in parts)
+        held = self._seen.get(key)
+        if held is None:
+            held = self._seen[key] = (parts, Effects())
+            for node in parts:
+                self._collect(node, held[1])
+        return held[1]
 
     def _collect(self, node: ast.AST, found: Effects) -> None:
         if isinstance(node, (*FUNCTIONS, ast.ClassDef)):

@@ -6,6 +6,7 @@ Answers are sets of alternatives (see :mod:`engine.site.kinds`); ``None`` whenev
 from __future__ import annotations
 
 import ast
+from functools import cached_property
 
 from engine.facts import Facts
 from engine.site import known, roles
@@ -57,10 +58,12 @@ class Types:
         self.scopes, self.function, self.facts, self.patched = scopes, function, facts, patched
         self._own = scopes.scope(function)
         self._env: dict[tuple[Scope, str], Kinds | None] = {}
-        self._solved: dict[tuple[Scope, str], Kinds | None] = {}
+        self._memo: dict[int, tuple[ast.expr, Kinds | None]] = {}
+        self._solved = False
         self._depth = 0
         self._changes = roles.changes_something(function)
         self._solve()
+        self._solved = True
 
     # names
 
@@ -126,6 +129,9 @@ class Types:
 
     def of(self, node: ast.expr) -> Kinds | None:
         """The kinds of ``node``; an empty set only while nothing is known to reach it."""
+        held = self._memo.get(id(node))
+        if held is not None:
+            return held[1]
         method = getattr(self, f"_of_{type(node).__name__}", None)
         if method is None or self._depth > 60:
             return None
@@ -134,6 +140,8 @@ class Types:
             found: Kinds | None = method(node)
         finally:
             self._depth -= 1
+        if self._solved:
+            self._memo[id(node)] = (node, found)
         return found
 
     def name(self, scope: Scope, name: str) -> Kinds | None:
@@ -434,14 +442,15 @@ class Types:
         if not isinstance(node.value, ast.Name) or self.scopes.resolve(node.value) is not self._own:
             return False
         bound = self._own.bindings[node.value.id]
-        if len(bound) != 1 or not isinstance(bound[0], ast.arg) or self._attribute_stored(node.attr):
+        if len(bound) != 1 or not isinstance(bound[0], ast.arg) or node.attr in self._attributes_stored:
             return False
         seen = observed(self.facts.arg_types.get(node.value.id))
         return bool(seen) and all(self._plain_class(kind.name, node.attr) for kind in seen or ())
 
-    def _attribute_stored(self, attribute: str) -> bool:
+    @cached_property
+    def _attributes_stored(self) -> frozenset[str]:
         nodes = (each for each in ast.walk(self.function) if isinstance(each, ast.Attribute))
-        return any(each.attr == attribute and not isinstance(each.ctx, ast.Load) for each in nodes)
+        return frozenset(each.attr for each in nodes if not isinstance(each.ctx, ast.Load))
 
     def _plain_class(self, dotted: str, attribute: str) -> bool:
         name = dotted.rpartition(".")[2]

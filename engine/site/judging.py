@@ -55,15 +55,16 @@ class Judge:
     def __init__(self, scopes: Scopes, types: Types, function: ast.AST) -> None:
         self.scopes, self.types, self.function = scopes, types, function
         self.own = scopes.scope(function)
+        self._memo: dict[int, tuple[ast.expr, Judgement]] = {}
 
     # expressions
 
     def judge(self, node: ast.expr) -> Judgement:
-        method = getattr(self, f"_judge_{type(node).__name__}", None)
-        if method is None:
-            return EFFECT
-        found: Judgement = method(node)
-        return found
+        held = self._memo.get(id(node))
+        if held is None:
+            method = getattr(self, f"_judge_{type(node).__name__}", None)
+            held = self._memo[id(node)] = (node, EFFECT if method is None else method(node))
+        return held[1]
 
     def all(self, nodes: Iterable[ast.expr | None]) -> Judgement:
         found = TOTAL

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -25,6 +26,7 @@ class Scope:
     global_names: set[str] = field(default_factory=set)
     nonlocal_names: set[str] = field(default_factory=set)
     uses: list[ast.Name] = field(default_factory=list)
+    by_name: dict[str, list[ast.Name]] = field(default_factory=dict)
     children: list[Scope] = field(default_factory=list)
 
     @property
@@ -106,9 +108,9 @@ class Scopes:
         """Every load, store or delete of ``name`` that means the binding in ``owner``."""
         found = []
         for scope in owner.walk():
-            for use in scope.uses:
-                if use.id == name and self.lookup(name, scope) is owner:
-                    found.append(use)
+            here = scope.by_name.get(name)
+            if here and self.lookup(name, scope) is owner:
+                found.extend(here)
         return found
 
     def chain(self, node: ast.AST) -> Iterator[ast.AST]:
@@ -124,6 +126,14 @@ class Scopes:
             if isinstance(each, (*FUNCTIONS, ast.ClassDef)):
                 return each
         return self.tree
+
+    @cached_property
+    def imported(self) -> frozenset[str]:
+        """Modules that any import of the file names, wherever it stands."""
+        plain = {a.name for n in ast.walk(self.tree) if isinstance(n, ast.Import) for a in n.names}
+        return frozenset(
+            plain | {n.module or "" for n in ast.walk(self.tree) if isinstance(n, ast.ImportFrom)}
+        )
 
     # building
 
@@ -154,6 +164,7 @@ class Scopes:
 
     def _see_Name(self, node: ast.Name, scope: Scope) -> None:
         scope.uses.append(node)
+        scope.by_name.setdefault(node.id, []).append(node)
         if isinstance(node.ctx, ast.Store | ast.Del):
             self._bind(scope, node.id, node)
 

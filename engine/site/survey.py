@@ -79,12 +79,29 @@ class Survey:
     def star_imported(self, module: str) -> bool:
         return any(module in file.stars for file in self.files.values())
 
-    def evaluates_annotations(self) -> bool:
-        """Whether anything in the repo may evaluate annotations at run time."""
-        return any(
-            _EVALUATES & (file.attributes | {name for _, name in file.imported})
+    def evaluators(self) -> tuple[File, ...]:
+        """Files that may evaluate annotations at run time."""
+        return tuple(
+            file
             for file in self.files.values()
+            if _EVALUATES & (file.attributes | {name for _, name in file.imported})
         )
+
+    def may_evaluate(self, path: str) -> bool:
+        """Whether a file that evaluates annotations is this one, or either of them imports the other."""
+        module = self.module(path)
+        mine = self.files[path].imported if path in self.files else set()
+        for file in self.evaluators():
+            theirs = {name for base, item in file.imported for name in (base, f"{base}.{item}")}
+            ours = {name for base, item in mine for name in (base, f"{base}.{item}")}
+            if (
+                file.path == path
+                or file.module in ours
+                or module in theirs
+                or module.partition(".")[0] in theirs
+            ):
+                return True
+        return False
 
     def quiet(self, module: str) -> bool:
         """Whether importing ``module`` only defines things: of this repo by reading it, else by the known lists."""
