@@ -51,12 +51,16 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def disconnect(self, code: int) -> None:
         if self.pump is not None and self.pump is not asyncio.current_task():
             self.pump.cancel()
-        if self.subscriber is not None:
-            hub.unsubscribe(self.subscriber)
-            self.subscriber = None
+        self._let_go()
         if self.counted:
             hub.leave(self.scope["user"].pk)
             self.counted = False
+
+    def _let_go(self) -> None:
+        """Nothing is kept for a socket we no longer send to, also while its connection is still being torn down."""
+        if self.subscriber is not None:
+            hub.unsubscribe(self.subscriber)
+            self.subscriber = None
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Pages have nothing to say here; a large message is not for us."""
@@ -83,6 +87,8 @@ class SessionConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             log.exception("a socket of session %s failed", self.scope["url_route"]["kwargs"]["pk"])
             with contextlib.suppress(Exception):
                 await self.close(code=FAULT)
+        finally:
+            self._let_go()
 
     async def _run(self) -> None:
         """Until the socket closes: send what there is, beat when it is time, look again whether we may."""
