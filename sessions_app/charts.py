@@ -254,6 +254,8 @@ def _add_running(figure: go.Figure, running: int | None, steps: list[tuple[int, 
 
 
 def _add_failures(figure: go.Figure, points: Sequence[Point]) -> None:
+    # The rail is there before the first failure, so that the axis under it does not jump.
+    figure.add_scatter(x=[None], y=[None], yaxis="y2", hoverinfo="skip", meta={"role": "rail"})
     crashed = [p for p in points if p.status == "crash"]
     wrong = [p for p in points if p.status == "discard" and p.reason_class in ("tests", "differs", "static")]
     for role, symbol, rows in (("crash", "x-thin-open", crashed), ("wrong", "line-ns-open", wrong)):
@@ -296,7 +298,7 @@ def _layout(
         "showlegend": False,
         "hovermode": "closest",
         "xaxis": {"range": [-0.6, last + 0.6], "title": {"text": "Experiment"}, "showgrid": False, "zeroline": False,
-                  "tickformat": "d", "nticks": 14, "anchor": "y2"},
+                  "tick0": 0, "dtick": max(1, -(-last // 13)), "anchor": "y2"},
         "yaxis": {"range": [low, high], "tickvals": [log2(t) for t in ticks], "ticktext": text, "zeroline": False,
                   "domain": [0.16, 1]},
         "yaxis2": {"range": [-1, 1], "domain": [0, 0.1], "tickvals": [0], "ticktext": ["failed"], "showgrid": False,

@@ -124,7 +124,7 @@ def _compare_layout(ratios: list[float], last: int) -> dict[str, Any]:
         "hovermode": "closest",
         "margin": {"l": 54, "r": 110, "t": 8, "b": 40},
         "xaxis": {"range": [-0.6, last + 0.6], "title": {"text": "Experiment"}, "showgrid": False, "zeroline": False,
-                  "tickformat": "d"},
+                  "tick0": 0, "dtick": max(1, -(-last // 13))},
         "yaxis": {"range": [low - air, high + air], "tickvals": [log2(t) for t in ticks],
                   "ticktext": [f"{t:g}×" for t in ticks], "zeroline": False},
     }  # fmt: skip

@@ -56,7 +56,9 @@ def _agent_started(session: Session, body: dict[str, Any], at: float) -> None:
     _close(lane, at, ("work",))
     lane["state"], lane["task"] = "working", str(body.get("task", ""))[:300]
     _open(lane, at, "work")
-    session.now = {"agent": str(body.get("agent", ""))[:20], "task": lane["task"], "since": at}
+    # Who works alongside (the researcher) does not hide the experiment that runs.
+    if "experiment" not in session.now:
+        session.now = {"agent": str(body.get("agent", ""))[:20], "task": lane["task"], "since": at}
 
 
 def _agent_finished(session: Session, body: dict[str, Any], at: float) -> None:

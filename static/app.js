@@ -53,14 +53,16 @@
       axis.replaceChildren();
       const width = axis.getBoundingClientRect().width || 400;
       axis.setAttribute("viewBox", `0 0 ${width} 16`);
-      for (const tick of axis.dataset.ticks.split(";").filter(Boolean)) {
-        const [place, at] = tick.split(" "), moment = new Date(Number(at) * 1000);
+      const ticks = axis.dataset.ticks.split(";").filter(Boolean).map((tick) => tick.split(" "));
+      const close = ticks.length > 1 && ticks[1][1] - ticks[0][1] < 60;
+      for (const [place, at] of ticks) {
+        const moment = new Date(Number(at) * 1000);
         const text = document.createElementNS("http://www.w3.org/2000/svg", "text");
         const x = parseFloat(place) / 100 * width;
         text.setAttribute("x", x);
         text.setAttribute("y", 12);
         text.setAttribute("text-anchor", x < 20 ? "start" : x > width - 20 ? "end" : "middle");
-        text.textContent = `${two(moment.getHours())}:${two(moment.getMinutes())}`;
+        text.textContent = `${two(moment.getHours())}:${two(moment.getMinutes())}${close ? `:${two(moment.getSeconds())}` : ""}`;
         axis.append(text);
       }
     }

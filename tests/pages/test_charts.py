@@ -80,7 +80,7 @@ def test_time_is_a_view_of_the_same_heights() -> None:
 
 def test_an_empty_session_shows_its_baseline_alone() -> None:
     found = traces(charts.speedup([]))
-    assert set(found) == {"best", "baseline"} and found["baseline"]["y"] == [0]
+    assert set(found) == {"best", "baseline", "rail"} and found["baseline"]["y"] == [0]
 
 
 def test_figures_carry_no_colour_no_template_and_no_markup() -> None:
