@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "config.middleware.DatabaseAway",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -98,7 +99,7 @@ TEMPLATES = [
 SQLITE_OPTIONS: dict[str, Any] = {
     # IMMEDIATE: a transaction that reads and then writes never meets an instant "database is locked".
     "transaction_mode": "IMMEDIATE",
-    "timeout": 20,
+    "timeout": int(os.environ.get("CODEFLASH_SQLITE_SECONDS", "20")),
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
 }
 DATABASES: dict[str, dict[str, Any]] = {

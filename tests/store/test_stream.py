@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -25,7 +26,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from engine import events as e
-from sessions_app import actions, queue, recording
+from sessions_app import actions, first_run, queue, recording
 from sessions_app.models import Membership
 from tests.store.conftest import BASE, child_env, until
 
@@ -369,3 +370,27 @@ def test_a_body_over_the_limit_is_refused_before_it_is_taken_in(world, serve, ch
     assert answer.status == 413
     assert b"BODY_BYTES" in answer.read()
     assert settings.LIMITS.BODY_BYTES > 100_000
+
+
+def test_a_page_that_meets_a_locked_database_says_when_to_try_again(world, serve):
+    server = serve(CODEFLASH_SQLITE_SECONDS="1")
+    secret = first_run.sign_in_secret(world.mia)
+    other = sqlite3.connect(connection.settings_dict["NAME"], timeout=10, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    conn = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    conn.request("GET", f"/sign-in/{secret}/")
+    page = conn.getresponse()
+    page.read()
+    assert page.status == 200
+    conn.request("POST", "/sign-in/", *_form(page))
+    answer = conn.getresponse()
+    other.execute("ROLLBACK")
+    other.close()
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+
+
+def _form(page) -> tuple[str, dict[str, str]]:
+    token = page.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
+    cookie = page.headers["Set-Cookie"].partition(";")[0]
+    body = f"csrfmiddlewaretoken={token}&username=mia&password=wrong-password"
+    return body, {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}

@@ -143,14 +143,16 @@ def test_a_session_whose_folder_cannot_be_made_fails_with_a_sentence(world, star
         folders.work_of(session.pk).unlink()
 
 
-def test_a_locked_database_delays_the_log_and_loses_nothing(world, start_worker):
+@pytest.mark.parametrize("patience", ["20", "1"])
+def test_a_locked_database_delays_the_log_and_loses_nothing(world, start_worker, patience):
+    """Locked for less and for longer than one write waits: the second is an error the worker has to outlast."""
     session = _launch(world, "polite opening tick")
-    start_worker()
+    start_worker(CODEFLASH_SQLITE_SECONDS=patience)
     until(lambda: session.events.count() > 10, what="work")
     other = sqlite3.connect(connection.settings_dict["NAME"], timeout=10, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     before = session.events.count()
-    time.sleep(3)
+    time.sleep(4)
     assert session.events.count() == before
     other.execute("COMMIT")
     other.close()
