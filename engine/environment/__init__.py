@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.environment.prepare import Environment, prepare
+from engine.environment.build import Environment, prepare
 from engine.environment.problem import EnvironmentProblem
 
 __all__ = ["Environment", "EnvironmentProblem", "prepare"]

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,9 @@ PASSED_ON = re.compile(
     r"PIP_(INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|CERT|TRUSTED_HOST|DEFAULT_TIMEOUT)"
     r"|UV_(INDEX|DEFAULT_INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|NATIVE_TLS|INSECURE_HOST|HTTP_TIMEOUT)"
     r"|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|(HTTPS?|ALL|NO)_PROXY|(https?|all|no)_proxy"
+)
+RUN_PIP = (
+    "import sys, runpy; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module('pip', run_name='__main__')"
 )
 
 
@@ -62,8 +65,7 @@ class Builder:
 
     def _installer(self) -> list[str | Path]:
         if self.tool:
-            return [
-                self.tool,
+            words: list[str | Path] = [
                 "pip",
                 "install",
                 "--python",
@@ -71,25 +73,24 @@ class Builder:
                 "--compile-bytecode",
                 "--no-progress",
             ]
-        self._ensure_pip()
-        quiet = (
-            "--no-input",
-            "--disable-pip-version-check",
-            "--no-cache-dir",
-            "--prefer-binary",
-            "--progress-bar=off",
-        )
-        return [self.python, "-m", "pip", "install", *quiet]
+            return [self.tool, *words, *_as_uv(passed_on())]
+        quiet = ("--no-input", "--disable-pip-version-check", "--no-cache-dir", "--prefer-binary")
+        return [self.python, "-c", RUN_PIP, self._pip_wheel(), "install", "--progress-bar=off", *quiet]
 
-    def _ensure_pip(self) -> None:
-        if any(self.venv.glob("lib/python3*/site-packages/pip/__main__.py")):
-            return
-        done = self.run([self.python, "-m", "ensurepip", "--default-pip"])
-        if not done.ok:
-            raise EnvironmentProblem(
-                "Neither uv nor pip can be used to install the repository's packages; install uv, or Python's "
-                "ensurepip (Debian: python3-venv), and start again."
-            )
+    def _pip_wheel(self) -> Path:
+        """The pip that comes with the interpreter, used as it is packed: installing it would take seconds."""
+        prefix = self.interpreter.path.parent.parent
+        folders = (
+            prefix / f"lib/python{self.interpreter.minor}/ensurepip/_bundled",
+            Path("/usr/share/python-wheels"),
+        )
+        for folder in folders:
+            for wheel in sorted(folder.glob("pip-*.whl")):
+                return wheel
+        raise EnvironmentProblem(
+            "Neither uv nor pip can be used to install the repository's packages; install uv, or Python's "
+            "ensurepip (Debian: python3-venv), and start again."
+        )
 
     def run(self, words: Sequence[str | Path], *, network: bool = False, stdin: bytes = b"") -> Completed:
         """With all temporary files and downloads in our folder, where there is room and where they are removed."""
@@ -125,6 +126,18 @@ class Builder:
 
 def passed_on() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if PASSED_ON.fullmatch(name)}
+
+
+def _as_uv(settings: Mapping[str, str]) -> list[str]:
+    """What was said to pip about where packages come from, said to uv, which does not read it."""
+    options = {
+        "PIP_INDEX_URL": "--default-index",
+        "PIP_EXTRA_INDEX_URL": "--index",
+        "PIP_FIND_LINKS": "--find-links",
+    }
+    words = [(option, word) for name, option in options.items() for word in settings.get(name, "").split()]
+    off = settings.get("PIP_NO_INDEX", "0").lower() in ("1", "true", "yes", "on")
+    return [*(["--no-index"] if off else []), *(part for pair in words for part in pair)]
 
 
 def _named_folders(env: dict[str, str]) -> list[Path]:

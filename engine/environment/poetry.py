@@ -69,7 +69,8 @@ def _marker(value: Mapping[str, Any]) -> str:
 
 def specifier(text: str) -> str:
     """``^1.2`` and ``~1.2`` and ``1.2`` as standard version specifiers; the first of several alternatives."""
-    parts = re.split(r"[,\s]+(?=[<>=!~^*\d])", text.split("||")[0].strip())
+    first = re.sub(r"([<>=!~^])\s+", r"\1", text.split("||")[0].strip())
+    parts = re.split(r"[,\s]+(?=[<>=!~^*\d])", first)
     return ",".join(piece for part in parts for piece in _piece(part.strip()) if piece)
 
 
