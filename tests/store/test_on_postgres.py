@@ -12,6 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from sessions_app import actions, queue, recording
+from sessions_app.models import Session
+from tests.store import facts
+from tests.store.conftest import child_env
+
 pytestmark = [
     pytest.mark.postgres,
     pytest.mark.skipif(
@@ -70,3 +75,43 @@ def test_queue_recording_and_decisions_hold_on_postgresql(server):
 def test_workers_and_sockets_hold_on_postgresql(server, file, names):
     said = _run(server, f"tests/store/test_{file}.py", "-k", " or ".join(names), "-rA")
     assert said.count("PASSED") >= len(names)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.xdist_group("postgres")
+def test_an_installation_moves_to_postgresql_row_by_row(server, world, launched):
+    """Every row arrives with its id, the log replays to the same rows there, and new rows get free ids."""
+    fence = queue.claim("w")
+    recording.record(fence, list(facts.whole()))
+    later = actions.resume(user=world.mia, session=Session.objects.get(pk=fence.session_id))
+    target = server.replace("|postgres|postgres|", "|postgres|moved|")
+    _create(server, "moved")
+    assert "Copied" in _manage("", "copy_to", target)
+    with pytest.raises(AssertionError, match="has rows already"):
+        _manage("", "copy_to", target)
+    said = _manage(target, "replay", "--check")
+    assert "2 sessions checked, 0 differed" in said
+    code = (
+        "from sessions_app.models import *; from sessions_app import actions;"
+        f"s = Session.objects.get(pk={later.pk}); assert s.parent.verdict == 'APPROVE';"
+        "n = actions.launch(user=s.launched_by, repo=s.repo); assert n.pk > s.pk; print('moved well')"
+    )
+    assert "moved well" in _manage(target, "shell", "-v0", "-c", code)
+
+
+def _create(server: str, name: str) -> None:
+    import psycopg
+
+    host, user, _, port = server.split("|")
+    with psycopg.connect(host=host, user=user, dbname="postgres", port=port or None, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name}")
+
+
+def _manage(target: str, *args: str) -> str:
+    """Run one command on the database ``target``, or on the test's own."""
+    env = {**child_env(), **({"CODEFLASH_POSTGRES": target} if target else {})}
+    done = subprocess.run(
+        [sys.executable, "manage.py", *args], cwd=BASE, env=env, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
