@@ -51,7 +51,8 @@ TICKS = (
 class Point:
     """One experiment. ``own`` is its ratio against the best before it, ``total`` the whole against the baseline.
 
-    ``low``..``high`` is the interval of ``total`` when known, else of ``own``.
+    ``low``..``high`` is the interval of ``total`` when known, else of ``own``. ``elsewhere``: its own ratio is of
+    another metric than the session's (memory in a session of time), so it says nothing about this chart's axis.
     """
 
     number: int
@@ -64,6 +65,7 @@ class Point:
     high: float | None = None
     reason_class: str = ""
     reverted: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,15 +103,16 @@ def dumps(figure: go.Figure) -> str:
 def place(points: Iterable[Point]) -> tuple[list[Placed], list[tuple[int, float]]]:
     """Where each measured experiment stands, and the running best as (number, ratio) steps from (0, 1).
 
-    A keep stands at its measured whole. A discard is never measured as a whole, so it stands at the best before it
-    times its own ratio. What was not measured is not placed.
+    A keep stands at its measured whole and moves the best only by that. A discard is never measured as a whole, so it
+    stands at the best before it times its own ratio. A keep whose whole is unknown, and a discard of another metric,
+    stand on the line without an interval: they claim nothing. What was not measured at all is not placed.
     """
     best, steps, placed = 1.0, [(0, 1.0)], []
     for point in points:
         spot = _spot(point, best)
         if spot is not None:
             placed.append(spot)
-        if point.status == "keep" and not point.reverted and spot is not None:
+        if point.status == "keep" and not point.reverted and spot is not None and point.total is not None:
             best = spot.y
             steps.append((point.number, best))
     return placed, steps
@@ -122,9 +125,10 @@ def _spot(point: Point, best: float) -> Placed | None:
         return Placed(point=point, y=point.total, low=point.low, high=point.high, gain=point.total / best)
     if point.own is None or point.own <= 0:
         return None
-    scale = best
-    low, high = (v * scale if v is not None else None for v in (point.low, point.high))
-    return Placed(point=point, y=point.own * scale, low=low, high=high, gain=point.own)
+    if point.status == "keep" or point.elsewhere:
+        return Placed(point=point, y=best, low=None, high=None, gain=1.0)
+    low, high = (v * best if v is not None else None for v in (point.low, point.high))
+    return Placed(point=point, y=point.own * best, low=low, high=high, gain=point.own)
 
 
 def log2(value: float) -> float:
@@ -227,6 +231,8 @@ def hover(placed: Placed) -> str:
     point = placed.point
     ci = words.interval(placed.low, placed.high)
     whole = f"{words.ratio(placed.y)} faster than the baseline" + (f", {ci}" if ci else "")
+    if point.total is None:
+        whole = f"{words.ratio(point.own, 3)} on its own; the whole session is not measured"
     return "<br>".join((f"Experiment {point.number}: {point.status}", plain_text(point.title), whole))
 
 

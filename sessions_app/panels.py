@@ -17,7 +17,8 @@ from engine.brief import BriefLimits
 from engine.order import RAIL
 from sessions_app import charts, marks, words
 from sessions_app.models import Event, Experiment, Session
-from sessions_app.sentences import GROUPS
+from sessions_app.sentences import line
+from sessions_app.vocabulary import GROUPS
 
 STEPS = ("profile", "reason", "implement", "test", "benchmark", "decide", "commit", "re-profile")
 STEP_WORDS = {"decide": "Keep or discard", "re-profile": "Re-profile"}
@@ -187,6 +188,7 @@ def points_of(session: Session) -> list[charts.Point]:
         "status",
         "title",
         "ratio",
+        "metric",
         "low",
         "high",
         "best",
@@ -213,6 +215,7 @@ def _point(session: Session, row: Mapping[str, Any]) -> charts.Point:
         high=source.get("high"),
         reason_class=row["reason_class"],
         reverted=bool(row["reverted"]),
+        elsewhere=bool(session.metric and row["metric"] and row["metric"] != session.metric),
     )
 
 
@@ -336,13 +339,21 @@ def feed(session: Session, choices: Choices) -> dict[str, Any]:
     found = list(rows.order_by("-seq")[: FEED_SHOWN + 1])
     shown = found[:FEED_SHOWN]
     return {
-        "events": shown,
+        "events": shown if choices.get("whole") else _folded(shown),
         "group": group,
         "groups": [(key, key.capitalize()) for key in GROUPS],
         "kinds_of": GROUPS,
         "older": shown[-1].seq if len(found) > FEED_SHOWN else None,
         "head_seq": session.last_seq,
     }
+
+
+def _folded(rows: list[Event]) -> list[Event]:
+    """Of consecutive rounds of one experiment's step, only the newest: the log page shows them all."""
+    folds = [line(row.kind, row.body).fold for row in rows]
+    return [
+        row for row, fold, newer in zip(rows, folds, ["", *folds], strict=False) if not fold or fold != newer
+    ]
 
 
 def events_of(session: Session, group: str = "") -> QuerySet[Event]:

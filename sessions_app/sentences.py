@@ -23,7 +23,10 @@ TEXT_CHARS = 2000
 
 @dataclass(frozen=True)
 class Line:
-    """What one row prints; without an ``agent`` the tile shows ``icon`` in the colour of ``family``."""
+    """What one row prints; without an ``agent`` the tile shows ``icon`` in the colour of ``family``.
+
+    Consecutive rows with the same ``fold`` stand for one thing that moves on; a feed shows the newest of them.
+    """
 
     text: SafeString
     meta: str = ""
@@ -31,6 +34,7 @@ class Line:
     icon: str = ""
     family: str = "plain"
     code: bool = False
+    fold: str = ""
 
 
 def line(kind: str, body: Any) -> Line:
@@ -184,10 +188,11 @@ STEPS = {
 
 
 def _advanced(b: Body) -> Line:
-    text = format_html("Experiment {} {}", b["number"], STEPS.get(b["step"], b["step"]))
+    text, fold = format_html("Experiment {} {}", b["number"], STEPS.get(b["step"], b["step"])), ""
     if b.get("round") is not None:
         text = format_html("{}, round {} of {}", text, b["round"], b.get("rounds") or "?")
-    return Line(text, _cut(b.get("detail", "")), icon="chevron", family="mute")
+        fold = f"x{b['number']}-{b['step']}"
+    return Line(text, _cut(b.get("detail", "")), icon="chevron", family="mute", fold=fold)
 
 
 def _kept(b: Body) -> Line:
@@ -341,7 +346,9 @@ def _cancel(b: Body) -> Line:
 
 
 def _cancelled(b: Body) -> Line:
-    return Line(SafeString("<b>Session cancelled</b>"), _cut(b.get("reason", "")), icon="cross", family="mute")
+    return Line(
+        SafeString("<b>Session cancelled</b>"), _cut(b.get("reason", "")), icon="cross", family="mute"
+    )
 
 
 def _session_failed(b: Body) -> Line:
@@ -387,38 +394,3 @@ TABLE: dict[str, Callable[[Body], Line]] = {
     "session_cancelled": _cancelled,
     "session_failed": _session_failed,
 }
-GROUPS: dict[str, tuple[str, ...]] = {
-    "decisions": (
-        "experiment_kept",
-        "experiment_discarded",
-        "experiment_crashed",
-        "keep_reverted",
-        "scan_reported",
-        "plateau_reached",
-        "session_measured",
-        "review_filed",
-        "stage_failed",
-        "session_ended",
-        "session_interrupted",
-        "session_cancelled",
-        "session_failed",
-        "cancel_requested",
-    ),
-    "agents": (
-        "session_started",
-        "agent_started",
-        "agent_finished",
-        "language_detected",
-        "domain_chosen",
-        "setup_finished",
-        "tests_ran",
-        "dependencies_researched",
-        "team_formed",
-        "experiment_started",
-        "finding_sent",
-        "pass_finished",
-    ),
-    "commits": ("experiment_kept", "keep_reverted"),
-    "problems": ("experiment_crashed", "stage_failed", "session_interrupted", "session_failed", "note_logged"),
-}
-"""The feed's filters as kinds, so that the server can page by them and the browser can sort what arrives."""

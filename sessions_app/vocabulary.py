@@ -132,6 +132,47 @@ REASONS: dict[str, str] = {
     "guard": "end to end got worse",
     "static": "refused before running",
 }
+GROUPS: dict[str, tuple[str, ...]] = {
+    "decisions": (
+        "experiment_kept",
+        "experiment_discarded",
+        "experiment_crashed",
+        "keep_reverted",
+        "scan_reported",
+        "plateau_reached",
+        "session_measured",
+        "review_filed",
+        "stage_failed",
+        "session_ended",
+        "session_interrupted",
+        "session_cancelled",
+        "session_failed",
+        "cancel_requested",
+    ),
+    "agents": (
+        "session_started",
+        "agent_started",
+        "agent_finished",
+        "language_detected",
+        "domain_chosen",
+        "setup_finished",
+        "tests_ran",
+        "dependencies_researched",
+        "team_formed",
+        "experiment_started",
+        "finding_sent",
+        "pass_finished",
+    ),
+    "commits": ("experiment_kept", "keep_reverted"),
+    "problems": (
+        "experiment_crashed",
+        "stage_failed",
+        "session_interrupted",
+        "session_failed",
+        "note_logged",
+    ),
+}
+"""The feed's filters as kinds, so that the server can page by them and the browser can sort what arrives."""
 
 
 def mark(table: str, key: str) -> Mark:

@@ -88,7 +88,12 @@
     if (empty) empty.remove();
     // Each row comes from the server's own template, already escaped there.
     for (const item of batch) {
-      if (!document.getElementById(`e${item.seq}`)) rows.insertAdjacentHTML("afterbegin", item.html);
+      if (document.getElementById(`e${item.seq}`)) continue;
+      const before = rows.firstElementChild;
+      rows.insertAdjacentHTML("afterbegin", item.html);
+      // Rounds of one benchmark stand in one row that moves on.
+      const fold = rows.firstElementChild.dataset.fold;
+      if (fold && before && before.dataset.fold === fold) before.remove();
     }
     while (rows.children.length > ROWS) rows.lastElementChild.remove();
     document.dispatchEvent(new CustomEvent("page:changed"));

@@ -38,7 +38,7 @@ def panel(request: HttpRequest, pk: int, name: str) -> HttpResponse:
 def events(request: HttpRequest, pk: int) -> HttpResponse:
     """The event log: a fragment for the feed, a page of its own for everybody else."""
     found = get_session(person(request), pk)
-    context = {**_base(request, found), "feed": _feed(request, found), "section": "sessions"}
+    context = {**_base(request, found), "feed": _feed(request, found, whole=not _fragment(request))}
     return render(
         request, "sessions/panels/feed_rows.html" if _fragment(request) else "sessions/log.html", context
     )
@@ -60,8 +60,8 @@ def _base(request: HttpRequest, found: Session) -> dict[str, Any]:
     }
 
 
-def _feed(request: HttpRequest, found: Session) -> dict[str, Any]:
-    feed = panels.feed(found, request.GET.dict())
+def _feed(request: HttpRequest, found: Session, *, whole: bool = False) -> dict[str, Any]:
+    feed = panels.feed(found, {**request.GET.dict(), **({"whole": "1"} if whole else {})})
     return {**feed, "html": [render_event(row) for row in feed["events"]]}
 
 

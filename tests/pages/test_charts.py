@@ -36,6 +36,18 @@ def test_heights_are_logs_of_what_was_measured() -> None:
     assert found["keep"]["error_y"]["array"][0] == pytest.approx(math.log2(1.19 / 1.17), rel=1e-3)
 
 
+def test_a_keep_without_a_measured_whole_claims_nothing() -> None:
+    points = [
+        Point(number=1, status="keep", title="less memory", own=1.295, low=1.29, high=1.3, elsewhere=True),
+        Point(
+            number=2, status="discard", title="more memory", own=0.5, elsewhere=True, reason_class="slower"
+        ),
+    ]
+    found = traces(charts.speedup(points))
+    assert found["best"]["y"] == [0, 0] and found["keep"]["y"] == [0] and found["discard"]["y"] == [0]
+    assert found["keep"]["error_y"]["array"] == [0] and "not measured" in found["keep"]["hovertext"][0]
+
+
 def test_failures_are_never_on_the_value_axis() -> None:
     found = traces(charts.speedup(POINTS))
     assert found["crash"]["x"] == [4] and found["wrong"]["x"] == [3]

@@ -9,7 +9,8 @@ import pytest
 
 from engine import events as e
 from sessions_app import marks, vocabulary, words
-from sessions_app.sentences import GROUPS, TABLE, line
+from sessions_app.sentences import TABLE, line
+from sessions_app.vocabulary import GROUPS
 
 
 @pytest.mark.parametrize(
