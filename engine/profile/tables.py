@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.profile.tools import Report
+from engine.profile.tools import Report, number
 
 FEW_TICKS = 25
+MOST_TESTS = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,23 +94,23 @@ def function_rows(*, sample: Report, counts: Report, index: Mapping[str, Any]) -
 def _shares(sample: Report, counts: Report) -> dict[str, tuple[float, float]]:
     """Own and inclusive share by target: sampled, or from the exact profiler when too little was sampled."""
     if enough(sample):
-        inside = _number(sample.data, "inside_ns")
+        inside = number(sample.data, "inside_ns")
         return {
-            key: (_number(row, "own_ns") / inside, min(1.0, _number(row, "reach_ns") / inside))
+            key: (number(row, "own_ns") / inside, min(1.0, number(row, "reach_ns") / inside))
             for key, row in sample.targets.items()
         }
-    inside = sum(_number(row, "own_ns") for row in counts.targets.values())
+    inside = sum(number(row, "own_ns") for row in counts.targets.values())
     if inside <= 0:
         return {}
     return {
-        key: (_number(row, "own_ns") / inside, min(1.0, _number(row, "total_ns") / inside))
+        key: (number(row, "own_ns") / inside, min(1.0, number(row, "total_ns") / inside))
         for key, row in counts.targets.items()
     }
 
 
 def enough(sample: Report) -> bool:
     """Whether the sampler saw enough of the repo to speak of shares."""
-    return _number(sample.data, "ticks_inside") >= FEW_TICKS and _number(sample.data, "inside_ns") > 0
+    return number(sample.data, "ticks_inside") >= FEW_TICKS and number(sample.data, "inside_ns") > 0
 
 
 def _function(
@@ -117,8 +118,9 @@ def _function(
 ) -> FunctionRow:
     path, qualname = split(key)
     count, sampled = counts.targets.get(key, {}), sample.targets.get(key, {})
-    line = next((int(_number(row, "line")) for row in (entry, count, sampled) if row.get("line")), 0)
-    calls = int(_number(count, "calls")) if count.get("exact") else None
+    line = next((int(number(row, "line")) for row in (entry, count, sampled) if row.get("line")), 0)
+    calls = int(number(count, "calls")) if count.get("exact") else None
+    calls = calls if calls is not None else _whole(entry.get("calls"))
     sampled_all = enough(sample)
     return FunctionRow(
         id=key,
@@ -129,66 +131,73 @@ def _function(
         lazy=bool(entry.get("lazy", False)),
         share=share[0] if share else (0.0 if sampled_all else None),
         reach=share[1] if share else (0.0 if sampled_all else None),
-        calls=calls if calls is not None else _whole(entry.get("calls")),
-        cost_ns=_cost(count),
-        distinct=int(_number(entry, "distinct")),
+        calls=calls,
+        cost_ns=_cost(count) or _sampled_cost(sample, sampled, calls),
+        distinct=int(number(entry, "distinct")),
         unreplayable=str(entry.get("unreplayable", "") if entry else "no call was recorded"),
-        tests=tuple(str(test) for test in _list(entry.get("tests"))),
+        tests=tuple(str(test) for test in _list(entry.get("tests"))[:MOST_TESTS]),
     )
 
 
 def _cost(count: Mapping[str, Any]) -> float | None:
-    calls = _number(count, "calls")
-    return _number(count, "total_ns") / calls if calls and count.get("exact") else None
+    calls = number(count, "calls")
+    return number(count, "total_ns") / calls if calls and count.get("exact") else None
+
+
+def _sampled_cost(sample: Report, row: Mapping[str, Any], calls: int | None) -> float | None:
+    """From the sampler where nothing was counted; timed benchmarks repeat their calls, so they cannot tell."""
+    runs = number(sample.data, "runs") or 1.0
+    reach = number(row, "reach_ns")
+    return reach / runs / calls if calls and reach and sample.source == "test" else None
 
 
 def memory_rows(peak: Report) -> tuple[MemoryRow, ...]:
     """The largest own peak first."""
-    highest = _number(peak.data, "highest")
+    highest = number(peak.data, "highest")
     rows = [_memory(key, row, highest) for key, row in peak.targets.items()] if highest > 0 else []
     return tuple(sorted(rows, key=lambda row: (-row.own_bytes, row.path, row.line)))
 
 
 def _memory(key: str, row: Mapping[str, Any], highest: float) -> MemoryRow:
     path, qualname = split(key)
-    own, reach = _number(row, "own_bytes"), _number(row, "reach_bytes")
+    own, reach = number(row, "own_bytes"), number(row, "reach_bytes")
     return MemoryRow(
         id=key,
         path=path,
         qualname=qualname,
-        line=int(_number(row, "line")),
+        line=int(number(row, "line")),
         own_bytes=int(own),
         reach_bytes=int(reach),
         share=min(1.0, own / highest),
         reach=min(1.0, reach / highest),
-        calls=int(_number(row, "calls")),
+        calls=int(number(row, "calls")),
     )
 
 
 def async_rows(aio: Report) -> tuple[AsyncRow, ...]:
     """The largest part of the wall time first."""
-    wall = _number(aio.data, "wall_ns")
+    wall = number(aio.data, "wall_ns")
     rows = [_async(key, row, wall) for key, row in aio.targets.items()] if wall > 0 else []
     return tuple(sorted(rows, key=lambda row: (-row.reach, row.path, row.line)))
 
 
 def _async(key: str, row: Mapping[str, Any], wall: float) -> AsyncRow:
     path, qualname = split(key)
-    wait, step = _number(row, "wait_ns"), _number(row, "step_wall_ns")
-    blocked = _number(row, "blocked_ns")
+    wait, step = number(row, "wait_ns"), number(row, "step_wall_ns")
+    blocked = number(row, "blocked_ns")
     return AsyncRow(
         id=key,
         path=path,
         qualname=qualname,
-        line=int(_number(row, "line")),
-        share=min(1.0, (_number(row, "share_ns") + blocked) / wall),
-        reach=min(1.0, _number(row, "reach_ns") / wall),
+        line=int(number(row, "line")),
+        share=min(1.0, (number(row, "share_ns") + blocked) / wall),
+        reach=min(1.0, number(row, "reach_ns") / wall),
         waiting_share=wait / (wait + step) if wait + step > 0 else None,
         wait_ns=wait,
         blocked_ns=blocked,
         step_ns=step,
-        cpu_ns=_number(row, "step_cpu_ns"),
-        worst_lag_ns=_number(row, "worst_lag_ns"),
+        cpu_ns=number(row, "step_cpu_ns"),
+        worst_lag_ns=number(row, "worst_lag_ns"),
         sites=tuple(_sites(_list(row.get("sites")))),
     )
 
@@ -197,18 +206,11 @@ def _sites(raw: Iterable[Any]) -> Iterable[AwaitSite]:
     for site in raw:
         if isinstance(site, dict):
             yield AwaitSite(
-                line=int(_number(site, "line")),
-                waits=int(_number(site, "waits")),
-                wait_ns=_number(site, "wait_ns"),
-                in_row=int(_number(site, "in_row")),
+                line=int(number(site, "line")),
+                waits=int(number(site, "waits")),
+                wait_ns=number(site, "wait_ns"),
+                in_row=int(number(site, "in_row")),
             )
-
-
-def _number(row: Mapping[str, Any], name: str) -> float:
-    """A number of a report; anything else (it comes from the target's process) reads as 0."""
-    value = row.get(name, 0)
-    good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e18
-    return float(value) if good else 0.0
 
 
 def _whole(value: Any) -> int | None:

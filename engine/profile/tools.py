@@ -95,13 +95,20 @@ class Bench:
         )
 
 
+def number(row: Mapping[str, Any], name: str) -> float:
+    """A number of a report; anything else (it comes from the target's process) reads as 0."""
+    value = row.get(name, 0)
+    good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e18
+    return float(value) if good else 0.0
+
+
 def _read(tool: str, path: Path, done: Completed) -> Report:
     try:
         if path.stat().st_size > REPORT_BYTES:
             return Report(tool=tool, notes=[f"the report of {tool} is larger than {REPORT_BYTES} bytes"])
         raw = json.loads(path.read_text(encoding="utf-8"))
         return _report(tool, raw, done)
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return Report(tool=tool, notes=[_why(tool, done)], seconds=done.wall_seconds)
 
 

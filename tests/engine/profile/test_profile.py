@@ -9,6 +9,8 @@ import pytest
 
 from engine.probe import calls
 from engine.profile import Profile, profile
+from engine.profile.tables import function_rows
+from engine.profile.tools import Report
 from engine.sandbox import Sandbox
 from tests.engine.profile import shop
 from tests.engine.profile.conftest import surroundings
@@ -251,3 +253,64 @@ def test_the_index_has_the_agreed_shape(profiled: Profile) -> None:
     }
     assert kinds == {"total": "function", "Basket.add": "method", "Basket.parse": "function"}
     assert index["targets"][NET + "fetch"]["kind"] == "coroutine"
+
+
+def test_without_exact_counts_the_recorder_and_the_sampler_speak() -> None:
+    sample = Report(
+        tool="sample",
+        source="test",
+        data={
+            "ticks_inside": 100,
+            "inside_ns": 1000,
+            "runs": 2,
+            "targets": {"a.py::f": {"own_ns": 600, "reach_ns": 1000, "line": 3}},
+        },
+    )
+    index = {"a.py::f": {"line": 3, "calls": 5, "kind": "function"}}
+    (row,) = function_rows(sample=sample, counts=Report(tool="counts"), index=index)
+    assert (row.share, row.reach, row.calls, row.cost_ns) == (0.6, 1.0, 5, 100.0)
+
+
+def test_numbers_of_a_hostile_report_are_not_trusted() -> None:
+    sample = Report(
+        tool="sample",
+        data={
+            "ticks_inside": 100,
+            "inside_ns": 1000,
+            "targets": {"a.py::f": {"own_ns": "many", "reach_ns": -5, "line": True}, "b": 3, "c.py::g": None},
+        },
+    )
+    (row,) = function_rows(sample=sample, counts=Report(tool="counts"), index={})
+    assert (row.id, row.share, row.reach, row.line) == ("a.py::f", 0.0, 0.0, 0)
+
+
+LIES = """
+import json, os
+
+def test_it():
+    real = os.replace
+
+    def lie(a, b):
+        report = json.load(open(a))
+        report["data"]["targets"] = {"a.py::f": {"own_ns": [], "reach_ns": "x"}, "b": 1, "c::d": None}
+        report["data"].update(ticks="many", ticks_inside=30, inside_ns=100, highest=-1, sites=[[1], "x"], wall_ns=1e400)
+        json.dump(report, open(a, "w"))
+        real(a, b)
+
+    os.replace = lie
+"""
+
+
+def test_a_report_full_of_lies_raises_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    tree = shop.write(tmp_path / "tree")
+    (tree / "tests" / "test_shop.py").write_text(LIES)
+    found = profile(
+        tree=tree,
+        environment=surroundings(),
+        sandbox=sandbox,
+        out=tmp_path / "out",
+        domains=("memory", "async"),
+        commit="c",
+    )
+    assert [f.share for f in found.functions] in ([], [0.0])
+    assert found.memory == () and found.asynchronous == () and found.sites == ()
