@@ -16,7 +16,7 @@ from engine.environment.install import Builder, find_uv, last_words
 from engine.environment.interpreters import Interpreter, choose
 from engine.environment.manifest import Manifest, read_manifest
 from engine.environment.problem import EnvironmentProblem
-from engine.environment.reading import read_toml
+from engine.environment.reading import read_text, read_toml
 from engine.sandbox import Sandbox
 
 FINISH = Path(__file__).resolve().parent / "inner" / "finish.py"
@@ -258,7 +258,10 @@ def _finish(builder: Builder, plan: Plan, lent: Path | None) -> dict[str, str]:
 
 
 def _written_version(tree: Path, roots: Sequence[str], names: Sequence[str]) -> str:
-    """A version that the code itself states."""
+    """A version that a source distribution or the code itself states."""
+    about = read_text(tree / "PKG-INFO") or ""
+    if found := re.search(r"^Version: (\S+)$", about, re.MULTILINE):
+        return found[1]
     files = ("__init__.py", "_version.py", "version.py", "__version__.py", "__about__.py", "_meta.py")
     for root in roots:
         for path in (tree / root / name / file for name in names for file in files):

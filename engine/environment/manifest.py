@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.environment import poetry, setup_py
 from engine.environment.problem import EnvironmentProblem
-from engine.environment.reading import chosen_groups, read_text, read_toml, string, strings, table
+from engine.environment.reading import chosen_groups, for_tests, read_text, read_toml, string, strings, table
 
 REQUIREMENT_FILES = (
     "requirements.txt",
@@ -116,9 +116,11 @@ def _standard(tree: Path, project: Mapping[str, Any]) -> dict[str, Any]:
     groups = table(project, "dependency-groups")
     name = string(main.get("name"))
     needs = strings(main.get("dependencies")) or _dynamic_needs(tree, project)
-    tests = [need for group in chosen_groups(groups) for need in _group(groups, group, ())]
-    tests += [need for extra in chosen_groups(extras) for need in _extra(extras, name, extra, ())]
-    tests += strings(table(project, "tool", "uv").get("dev-dependencies")) if not tests else []
+    tests = [need for group in chosen_groups(groups) for need in for_tests(group, _group(groups, group, ()))]
+    chosen = chosen_groups(extras)
+    tests += [need for extra in chosen for need in for_tests(extra, _extra(extras, name, extra, ()))]
+    if not tests:
+        tests = for_tests("dev", strings(table(project, "tool", "uv").get("dev-dependencies")))
     return {
         "name": name,
         "version": string(main.get("version")),
@@ -186,7 +188,11 @@ def _own_extras_removed(needs: Iterable[str], own: str) -> tuple[str, ...]:
 
 def _pdm(project: Mapping[str, Any]) -> dict[str, Any]:
     groups = table(project, "tool", "pdm", "dev-dependencies")
-    return {"test_needs": tuple(need for name in chosen_groups(groups) for need in strings(groups[name]))}
+    return {
+        "test_needs": tuple(
+            need for name in chosen_groups(groups) for need in for_tests(name, strings(groups[name]))
+        )
+    }
 
 
 def _setup_cfg(tree: Path) -> dict[str, Any]:
@@ -204,7 +210,9 @@ def _setup_cfg(tree: Path) -> dict[str, Any]:
         "version": "" if ":" in version else version,
         "requires_python": parser.get("options", "python_requires", fallback=""),
         "needs": tuple(_lines(parser.get("options", "install_requires", fallback=""))),
-        "test_needs": tuple(need for name in chosen_groups(extras) for need in _lines(extras[name])),
+        "test_needs": tuple(
+            need for name in chosen_groups(extras) for need in for_tests(name, _lines(extras[name]))
+        ),
         "entry_points": _cfg_entry_points(parser),
     }
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.environment.reading import chosen_groups, string, table
+from engine.environment.reading import chosen_groups, for_tests, string, table
 
 
 def read(project: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,7 +21,9 @@ def read(project: Mapping[str, Any]) -> dict[str, Any]:
         "version": string(main.get("version")),
         "requires_python": specifier(python) if isinstance(python, str) else "",
         "needs": tuple(_needs(table(main, "dependencies"))),
-        "test_needs": tuple(need for name in chosen_groups(groups) for need in _needs(groups[name])),
+        "test_needs": tuple(
+            need for name in chosen_groups(groups) for need in for_tests(name, _needs(groups[name]))
+        ),
         "entry_points": _entry_points(main),
     }
 

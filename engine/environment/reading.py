@@ -13,6 +13,13 @@ from engine.environment.problem import EnvironmentProblem
 TEXT_BYTES = 4 * 2**20
 TEST_GROUPS = ("test", "tests", "testing", "unittest", "pytest", "check", "bench", "benchmark", "benchmarks")
 WIDE_GROUPS = ("dev", "develop", "development", "ci", "all-dev")
+# What stands in wide groups beside the packages of tests, and takes long to install.
+NOT_FOR_TESTS = re.compile(
+    r"(sphinx|furo|mkdocs|mkdocstrings|myst|mypy|ruff|black|isort|flake8|pylint|pyright|basedpyright|bandit|twine|build"
+    r"|hatch|tox|nox|pre-commit|bump|towncrier|commitizen|codespell|ipython|jupyter|pyupgrade|yapf|autopep8)"
+    r"([-_][\w-]*|\d*)?\s*([\[<>=!~;@]|$)",
+    re.IGNORECASE,
+)
 
 
 def read_text(path: Path) -> str | None:
@@ -67,6 +74,12 @@ def chosen_groups(names: Iterable[str]) -> list[str]:
     names = list(names)
     narrow = [name for name in names if _plain(name) in TEST_GROUPS]
     return narrow or [name for name in names if _plain(name) in WIDE_GROUPS]
+
+
+def for_tests(group: str, needs: Iterable[str]) -> list[str]:
+    """The packages of a group; of a wide one those only that are not plainly for something else."""
+    wide = _plain(group) in WIDE_GROUPS
+    return [need for need in needs if not (wide and NOT_FOR_TESTS.match(need.strip()))]
 
 
 def _plain(name: str) -> str:

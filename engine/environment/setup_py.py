@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.environment.reading import chosen_groups, read_text
+from engine.environment.reading import chosen_groups, for_tests, read_text
 
 MISSING = object()
 
@@ -70,7 +70,9 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
 def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
     raw = given.get("extras_require")
     extras = raw if isinstance(raw, dict) else {}
-    tests = [need for name in chosen_groups(map(str, extras)) for need in _texts(extras[name])]
+    tests = [
+        need for name in chosen_groups(map(str, extras)) for need in for_tests(name, _texts(extras[name]))
+    ]
     unread = [name for name in ("install_requires", "extras_require") if given.get(name, None) is MISSING]
     notes = (f"setup.py computes {' and '.join(unread)}; those packages were not read.",) if unread else ()
     return {

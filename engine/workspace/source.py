@@ -140,10 +140,17 @@ def place(path: Path) -> Place:
         return Place(git_dir=path, common=_common(path), work_tree=None)
     git_dir = _pointed(dot) if dot.is_file() else dot
     if not _is_git_dir(git_dir):
-        raise NotARepository(
-            f"{path} is not a git repository; run 'git init' and commit there, or give another folder."
-        )
+        raise _no_repository(path)
     return Place(git_dir=git_dir, common=_common(git_dir), work_tree=path)
+
+
+def _no_repository(path: Path) -> NotARepository:
+    outer = next((parent for parent in path.parents if (parent / ".git").exists()), None)
+    if outer:
+        return NotARepository(f"{path} is inside the git repository {outer}; give that folder instead.")
+    return NotARepository(
+        f"{path} is not a git repository; run 'git init' and commit there, or name another folder."
+    )
 
 
 def _is_git_dir(path: Path) -> bool:

@@ -61,10 +61,10 @@ test = [{include-group = "base"}, "coverage", {include-group = "test"}]
 
 
 def test_wide_groups_only_without_narrow_ones(tmp_path: Path) -> None:
-    write(
-        tmp_path, {"pyproject.toml": '[project]\nname = "a"\n[dependency-groups]\ndev = ["pytest", "mypy"]\n'}
-    )
-    assert read_manifest(tmp_path).test_needs == ("pytest", "mypy")
+    """And of those without what is plainly not for tests."""
+    group = 'dev = ["pytest", "mypy>=1", "builder", "sphinx-copybutton", "ruff"]'
+    write(tmp_path, {"pyproject.toml": f'[project]\nname = "a"\n[dependency-groups]\n{group}\n'})
+    assert read_manifest(tmp_path).test_needs == ("pytest", "builder")
 
 
 def test_poetry(tmp_path: Path) -> None:

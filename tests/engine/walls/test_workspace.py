@@ -367,7 +367,9 @@ def test_bad_sources_are_sentences(tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
     git(tmp_path, "init", "-q", "empty")
     (tmp_path / "file").write_text("x")
+    (tmp_path / "empty" / "inner").mkdir()
     cases = {
+        str(tmp_path / "empty" / "inner"): (NotARepository, "give that folder"),
         str(tmp_path / "plain"): (NotARepository, "git init"),
         str(tmp_path / "empty"): (EmptyRepository, "make a first commit"),
         str(tmp_path / "missing"): (NotARepository, "check the path"),
