@@ -7,14 +7,16 @@ from pathlib import PurePosixPath
 
 from engine.site.known import words
 
-_FOLDERS = words(
-    "test tests testing spec specs bench benches benchmark benchmarks asv_bench perf docs doc examples "
-    "example scripts ci tools migrations vendor vendored _vendor third_party node_modules site-packages "
-    "build dist"
+_CHECKS = words(
+    "test tests testing spec specs bench benches benchmark benchmarks asv_bench migrations vendor vendored _vendor "
+    "third_party node_modules site-packages"
 )
+"""Folders whose files are left alone wherever they lie."""
+_OUTSIDE = words("doc docs example examples script scripts ci tools perf build dist")
+"""Folders whose files are left alone at the top of the repo; inside a package they are code."""
 _FILES = words(
-    "setup.py conftest.py noxfile.py fabfile.py tasks.py conf.py sitecustomize.py usercustomize.py "
-    "settings.py config.py configuration.py versioneer.py _version.py gunicorn.conf.py wsgi.py asgi.py "
+    "setup.py conftest.py noxfile.py fabfile.py conf.py sitecustomize.py usercustomize.py "
+    "settings.py versioneer.py _version.py gunicorn.conf.py wsgi.py asgi.py "
     "manage.py"
 )
 _TEST_NAME = re.compile(r"^(?:test_.*|.*_tests?|tests?|bench_.*|.*_bench|.*_benchmarks?|benchmarks?)\.py$")
@@ -25,7 +27,8 @@ def editable(path: str) -> bool:
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or pure.suffix != ".py":
         return False
-    if any(part.startswith(".") or part.lower() in _FOLDERS for part in pure.parts[:-1]):
+    folders = [part.lower() for part in pure.parts[:-1]]
+    if any(part.startswith(".") or part in _CHECKS for part in folders) or set(folders[:1]) & _OUTSIDE:
         return False
     name = pure.name.lower()
     return name not in _FILES and not _TEST_NAME.match(name)

@@ -36,7 +36,7 @@ BLOCKING = frozenset(
 SLEEPS = frozenset({"time.sleep"})
 SETTLED = frozenset({"time.sleep", "asyncio.sleep"})
 LEAST_BLOCKED_NS = 1e6
-LEAST_SHARE = 0.3
+LEAST_SHARE = 0.1
 
 
 def find(site: Site) -> Iterator[Proposal]:

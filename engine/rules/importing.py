@@ -14,6 +14,9 @@ from engine.site.survey import absolute
 LEAST_NS = 1e6
 LEAST_SHARE = 0.05
 
+STAY = frozenset({"typing", "typing_extensions"})
+"""Everything imports these, and what they give is for the module's own top."""
+
 Import = ast.Import | ast.ImportFrom
 
 
@@ -58,6 +61,8 @@ def cost_of(site: Site, module: str) -> float:
 def _worth_it(site: Site, node: Import) -> bool:
     assert site.survey is not None
     module = source_of(site, node)
+    if module in STAY:
+        return False
     whole = site.facts.import_ns.get(site.survey.module(site.path))
     if not module or not whole or module not in site.facts.import_ns:
         return False

@@ -20,6 +20,14 @@ from engine.site.kinds import SCALARS, within
 
 SINGLES = 3
 _WEIGHTS = {ast.Call: 2, ast.BinOp: 1, ast.Compare: 1, ast.Subscript: 1, ast.Attribute: 1}
+_WORDS = {
+    "len": "count",
+    "sorted": "ordered",
+    "set": "members",
+    "sum": "total",
+    "max": "largest",
+    "min": "smallest",
+}
 _CANDIDATES = (ast.Call, ast.BinOp, ast.Compare, ast.Subscript, ast.Attribute)
 
 
@@ -180,7 +188,7 @@ def _name_for(node: ast.expr) -> list[str]:
         )
         subject = node.args[0] if node.args else func.value if isinstance(func, ast.Attribute) else None
         base = subject.id if isinstance(subject, ast.Name) else ""
-        named = {"len": "count", "sorted": "ordered", "set": "members"}.get(word, f"{word}_value")
+        named = _WORDS.get(word, f"{word}_value")
         return [f"{base}_{named}" if base else named, f"{named}_once"]
     if isinstance(node, ast.Subscript):
         return ["item", "held_item"] if not isinstance(node.slice, ast.Slice) else ["part", "held_part"]

@@ -112,12 +112,12 @@ _MODULES = {{
 
 def __getattr__(name: str) -> object:
     """Import what is offered when it is first asked for."""
+    if name not in _EXPORTS and name not in _MODULES:
+        raise AttributeError(f"module {{__name__!r}} has no attribute {{name!r}}")
     from importlib import import_module
 
     if name in _MODULES:
         return import_module(f"{{__name__}}.{{name}}")
-    if name not in _EXPORTS:
-        raise AttributeError(f"module {{__name__!r}} has no attribute {{name!r}}")
     value = getattr(import_module(f"{{__name__}}.{{_EXPORTS[name]}}"), name)
     globals()[name] = value
     return value

@@ -19,13 +19,18 @@ FEW = 4
 HOT = 1000
 """More calls than this in the workload, and the import statement inside may be felt."""
 
+LOOPS = frozenset({"asyncio", "trio", "anyio", "curio"})
+"""A coroutine runs under one of these, so it is imported already."""
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def find(site: Site) -> Iterator[Proposal]:
     for node, names in costly_imports(site):
         users = _users(site, names)
-        if users is not None and 0 < len(users) <= FEW and not any(_hot(site, each) for each in users):
+        if users is None or not 0 < len(users) <= FEW or any(_hot(site, each) for each in users):
+            continue
+        if source_of(site, node) not in LOOPS or not any(isinstance(f, ast.AsyncFunctionDef) for f in users):
             yield from _propose(site, node, users)
 
 
