@@ -18,6 +18,8 @@ from engine.verify.trees import ChangedLines, files, is_check, module_name
 
 MOST_MODULES = 300
 _SECONDS = 120.0
+_FOR_CHECKERS = "TYPE_CHECKING"
+"""A name that type checkers want at the top of a module and no user takes from there."""
 
 
 @dataclass
@@ -130,7 +132,7 @@ def _names(name: str, left: Mapping[str, Any], right: Mapping[str, Any], users: 
     new = [
         each
         for each, facts in right["public"].items()
-        if each not in left["public"] and facts["own"] and facts["kind"] != "module"
+        if each not in left["public"] and facts["own"] and facts["kind"] != "module" and each != _FOR_CHECKERS
     ]
     if new:
         yield f"{name} has new public names: {', '.join(new[:5])}"
