@@ -1,4 +1,4 @@
-"""The engine's command line: ``python -m engine run|scan|review BRIEF.json``, ``replay``, ``stages``, ``state``, ``status``."""
+"""The engine's command line: ``run|scan|review BRIEF.json``, ``replay``, ``stages``, ``state``, ``status``."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from engine import events as e
 from engine.agents import notebook, ranking, workloads
@@ -282,7 +283,7 @@ def _conclude(
     return done.status == "keep"
 
 
-def _result_fields(outcome: e.Event) -> dict[str, object]:
+def _result_fields(outcome: e.Event) -> dict[str, Any]:
     if isinstance(outcome, e.ExperimentKept):
         return {
             "status": "keep",

@@ -20,7 +20,7 @@ FIRST, LAST = 2, 5
 
 
 class Research:
-    """A thread with a queue of rankings. It holds the shared lock while it thinks, so it never runs beside a measurement."""
+    """A thread with a queue of rankings. It thinks under the shared lock, so it never runs beside a measurement."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -70,12 +70,10 @@ def launch(run: Run) -> Research:
 
 def study(run: Run, rank: int, target: Target) -> e.FindingSent:
     """One finding: which rules apply, what they assume, what was tried before, and reasons not to."""
-    ready, refused = [], []
-    for each in proposing.candidates_of(run, target.id):
-        (ready if isinstance(each, Candidate) else refused).append(each)
-    candidates = [c for c in ready if isinstance(c, Candidate)]
+    found = list(proposing.candidates_of(run, target.id))
+    candidates = [each for each in found if isinstance(each, Candidate)]
     obligations = [o for c in candidates for o in c.proposal.obligations]
-    risks = [r.reason for r in refused if isinstance(r, proposing.Refused)]
+    risks = [each.reason for each in found if isinstance(each, proposing.Refused)]
     return e.FindingSent(
         target=target.id,
         rank=rank,
