@@ -16,7 +16,7 @@ from engine.measure.model import Arm, Workload
 from engine.measure.runner import Runner, coin
 from engine.sandbox import Sandbox
 
-START_SECONDS = 0.15
+START_SECONDS = {"calls": 0.15, "tests": 0.5, "import": 0.15, "command": 0.1}
 
 
 class Desk:
@@ -61,9 +61,9 @@ class Desk:
         key = key_of(workload)
         if key not in self._tunings:
             processes = 2 * least_pairs(workload)
-            most = max(1e6, (self._budget / processes - START_SECONDS) / 3 * 1e9)
+            most = max(1e6, (self._budget / processes - START_SECONDS[workload.kind]) / 3 * 1e9)
             tuning = self.runner.calibrate(a, workload, most_ns=most, processes=processes)
-            self.timed(workload, tuning, _estimate(tuning))
+            self.timed(workload, tuning, _estimate(tuning, workload))
         return self._tunings[key]
 
     def timed(self, workload: Workload, tuning: Tuning, seconds: float) -> None:
@@ -98,6 +98,6 @@ def least_pairs(workload: Workload) -> int:
     return 2 * gate.STAGE if gate.PLANS[workload.metric].staged else 4 * gate.STAGE
 
 
-def _estimate(tuning: Tuning) -> float:
+def _estimate(tuning: Tuning, workload: Workload) -> float:
     """Seconds a process will take, before any has run: its start, and the values with a first and a last pass."""
-    return START_SECONDS + (tuning.loops * tuning.values + 2) * tuning.pass_ns / 1e9
+    return START_SECONDS[workload.kind] + (tuning.loops * tuning.values + 2) * tuning.pass_ns / 1e9

@@ -12,6 +12,7 @@ QUIET = ["-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "
 PLUGINS = (("xdist", ["-n0"]), ("pytest_cov", ["--no-cov"]), ("pytest_timeout", ["--timeout=0"]))
 BENCHMARK = ["-o", "python_files=*.py", "-o", "python_functions=test_* bench_* benchmark_*"]
 USAGE_ERROR = 4
+MOST_PROCESS_NS = 200000000
 
 
 class Tests:
@@ -20,8 +21,8 @@ class Tests:
     def __init__(self, job, core, parts):
         self.job, self.core, self.parts = job, core, parts
         self.timer = core.Timer()
-        self.items, self.jobs, self.failed = [], [], set()
-        self.costs, self.current, self.report = {}, None, None
+        self.items, self.jobs, self.failed, self.skipped = [], [], set(), set()
+        self.costs, self.wholes, self.current, self.report = {}, {}, None, None
         self.snapshot = None
         self.stateful = bool(job.get("stateful"))
         self.aside = set(job.get("aside", ()))
@@ -31,16 +32,21 @@ class Tests:
         self.sum = [0, 0]
         for item in self.items:
             if item.nodeid not in self.aside:
-                self.current = item.nodeid
-                item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+                self._whole(item.nodeid, item.config.hook.pytest_runtest_protocol, item=item, nextitem=None)
         for name, setup, call, teardown in self.jobs:
             if name not in self.aside:
-                self._job(name, setup, call, teardown)
+                self._whole(name, self._job, test=name, setup=setup, call=call, teardown=teardown)
         self.timer.clocked(*self.sum)
         return tuple(self.sum)
 
-    def _job(self, name, setup, call, teardown):
+    def _whole(self, name, run, **given):
+        """Run one test or benchmark and remember how long it took with its fixtures."""
         self.current = name
+        start = self.core.WALL()
+        run(**given)
+        self.wholes[name] = self.core.WALL() - start
+
+    def _job(self, test, setup, call, teardown):
         try:
             setup()
             start = self.begin()
@@ -52,7 +58,7 @@ class Tests:
             self.end(start)
             teardown()
         except (Exception, SystemExit):
-            self.failed.add(name)
+            self.failed.add(test)
 
     def begin(self):
         return self.core.cpu(), self.core.WALL()
@@ -86,28 +92,35 @@ class Tests:
 def calibrate(tests):
     """What a pass costs, which tests are kept, whether they may run again in one process."""
     clock = 1 if tests.job["metric"] == "wall" else 0
-    first = tests.one_pass()[clock]
-    tests.aside |= tests.failed
-    kept = dict((name, cost[clock]) for name, cost in tests.costs.items() if name not in tests.aside)
-    if not kept:
+    tests.one_pass()
+    tests.aside |= tests.failed | tests.skipped
+    good = [name for name in tests.costs if name not in tests.aside]
+    if not good:
         return {"error": "no test or benchmark that passes was collected"}
     tests.stateful = tests.snapshot.changed()
-    if min(kept.values()) > tests.job["most_ns"]:
-        return {"needs": min(kept.values())}
-    total = len(kept)
-    for name in sorted(kept, key=kept.get, reverse=True):
-        if sum(kept.values()) <= tests.job["most_ns"]:
-            break
-        tests.aside.add(name)
-        del kept[name]
-    pass_ns, again = sum(kept.values()), False
-    if first < tests.core.LONG_CALL_NS:
+    kept = _fitting(tests, good)
+    if not kept:
+        return {"needs": min(tests.wholes[name] for name in good)}
+    tests.aside |= set(good) - set(kept)
+    whole, pass_ns, again = sum(tests.wholes[n] for n in kept), sum(tests.costs[n][clock] for n in kept), False
+    if whole < tests.core.LONG_CALL_NS:
         pass_ns, again = _second(tests, clock, pass_ns)
+    values = min(tests.core.how_many(pass_ns), max(1, MOST_PROCESS_NS // whole)) if again else 1
     return {
-        "aside": sorted(tests.aside), "loops": 1, "values": tests.core.how_many(pass_ns) if again else 1,
-        "pass_ns": max(1, pass_ns), "stateful": tests.stateful, "recorded": total, "used": len(kept),
-        "per_pass": 1, "keep_first": not again, "inputs": _named(kept),
+        "aside": sorted(tests.aside), "loops": 1, "values": values, "pass_ns": max(1, whole),
+        "stateful": tests.stateful, "recorded": len(good), "used": len(kept), "per_pass": 1, "keep_first": not again,
+        "inputs": _named(kept),
     }
+
+
+def _fitting(tests, good):
+    """The tests that fit the budget with their fixtures, the longest first: they are where the time goes."""
+    kept, left = [], tests.job["most_ns"]
+    for name in sorted(good, key=lambda name: (-tests.wholes[name], name)):
+        if tests.wholes[name] <= left:
+            kept.append(name)
+            left -= tests.wholes[name]
+    return kept
 
 
 def _second(tests, clock, pass_ns):
@@ -182,10 +195,30 @@ def plugin(tests):
         def pytest_runtest_logreport(self, report):
             if report.outcome == "failed":
                 tests.failed.add(report.nodeid)
+            elif report.outcome == "skipped":
+                tests.skipped.add(report.nodeid)
 
     if not importlib.util.find_spec("pytest_benchmark"):
-        Watch.benchmark = tests.parts["benchmarks"].fixture(pytest)
+        Watch.benchmark = staticmethod(pytest.fixture(name="benchmark")(_once))
     return Watch()
+
+
+def _once():
+    """The ``benchmark`` fixture where its plugin is not installed: the function runs once and its result comes back."""
+
+    def benchmark(function, *args, **kwargs):
+        return function(*args, **kwargs)
+
+    def pedantic(target, args=(), kwargs=None, setup=None, teardown=None, **_):
+        given = setup() if setup is not None else None
+        args, kwargs = given or (args, kwargs)
+        result = target(*args, **(kwargs or {}))
+        if teardown is not None:
+            teardown(*args, **(kwargs or {}))
+        return result
+
+    benchmark.pedantic, benchmark.extra_info, benchmark.group = pedantic, {}, None
+    return benchmark
 
 
 def flags():

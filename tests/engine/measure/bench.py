@@ -42,6 +42,7 @@ def write_recordings(
     *,
     module: str = "shop.work",
     qualname: str = "work",
+    counts: Sequence[int] = (),
     **more: Any,
 ) -> str:
     """Recorded calls of one target in the documented format; each call is a tuple of arguments. Returns the id."""
@@ -50,7 +51,8 @@ def write_recordings(
     with (root / "t0001.calls").open("wb") as stream:
         for number, args in enumerate(calls):
             blob = tool.freeze(args, {})
-            item = {"blob": blob, "count": 1, "source": "test", "size": len(blob), "key": str(number)}
+            item = {"blob": blob, "source": "test", "size": len(blob), "key": str(number)}
+            item["count"] = counts[number] if counts else 1
             pickle.dump(item, stream)
     entry = {
         "file": "t0001.calls",

@@ -1,0 +1,537 @@
+"""The gauge with real processes: every kind of workload, every way a measurement can end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.measure import Arm, Cancelled, Floor, MeasureError, Workload, measuring, raw, replay
+from engine.sandbox import Completed, Sandbox, probe_isolation
+from tests.engine.measure.bench import Bench, write_recordings, write_tree
+
+SLOW = "def work(n):\n    total = 0\n    for i in range(n):\n        total += i * i % 7\n    return total\n"
+FAST = SLOW.replace("range(n)", "range(n // 2)")
+CALLS = [(n,) for n in range(100, 500, 100)]
+QUIET = Floor(delta=0.02)
+
+
+def compare(bench: Bench, a: Arm, b: Arm, workload: Workload, pairs: int = 8):
+    found = bench.gauge.compare(a, b, workload, pairs=pairs, level=0.95, floor=QUIET)
+    return found, raw.read(bench.root / "raw" / str(found.raw))
+
+
+def test_a_null_experiment_ends_after_twenty_pairs_and_replays_equally(bench):
+    a, b = bench.arm("a", SLOW), bench.arm("b", SLOW + "\n# the same\n")
+    rounds: list[tuple[int, int]] = []
+    found = bench.gauge.gate(
+        a,
+        b,
+        bench.calls(CALLS),
+        Floor(delta=0.5),
+        budget_seconds=180,
+        on_round=lambda *each: rounds.append(each),
+    )
+    assert (found.outcome, found.reason, found.pairs) in (
+        ("discard", "within noise", 20),
+        ("unclear", "within noise", 40),
+    )
+    assert rounds[:10] == [(n, 10) for n in range(1, 11)]
+    path = bench.root / "raw" / str(found.raw)
+    assert replay(path) == found
+    assert path.stat().st_size <= 64 * 1024
+    assert len(found.samples_before) == len(found.samples_after) == found.pairs
+    assert (found.metric, found.unit, found.estimator.split(";")[0]) in (
+        ("cpu", "ns", "fastest case"),
+        ("cpu", "ns", "median"),
+    )
+    assert found.floor == 0.5
+    assert found.label == "micro on work"
+
+
+def test_the_raw_file_holds_what_is_needed_to_doubt_it(bench):
+    _, record = compare(bench, bench.arm("a", SLOW), bench.arm("b", FAST), bench.calls(CALLS))
+    assert record.commits == ("a", "b")
+    assert (record.used, record.recorded, record.per_pass) == (4, 4, 4)
+    assert len(record.inputs) == 32
+    assert {"cpu", "cores", "kernel", "python", "lock", "isolation", "boot"} <= set(record.fingerprint)
+    quads = [couple.order for couple in record.couples]
+    assert all({first, second} == {"AB", "BA"} for first, second in zip(quads[::2], quads[1::2], strict=True))
+    seeds = [(c.a.hash_seed, c.a.padding) for c in record.couples]
+    assert seeds == [(c.b.hash_seed, c.b.padding) for c in record.couples]
+    assert len(set(seeds)) == len(seeds)
+    starts = [p.at for c in record.couples for p in (c.a, c.b)]
+    assert len(set(starts)) == len(starts)
+    one = record.couples[0].a
+    assert len(one.cpu) == len(one.wall) == record.values
+    assert None not in (one.first, one.span, one.outside, one.peak, one.load, one.switches, one.imported)
+
+
+def test_replay_on_the_command_line_prints_the_decision_and_refuses_a_changed_file(bench):
+    found, _ = compare(bench, bench.arm("a", SLOW), bench.arm("b", FAST), bench.calls(CALLS))
+    path = bench.root / "raw" / str(found.raw)
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "engine.measure.replay", *words]
+        return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+    told = json.loads(run(str(path)).stdout)
+    assert (told["outcome"], told["ratio"], told["raw"]) == ("measured", found.ratio, found.raw)
+    path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
+    changed = run(str(path))
+    assert changed.returncode == 1
+    assert "no longer matches" in changed.stderr
+    assert run().returncode == 2
+
+
+def test_a_floor_is_forty_processes_of_the_same_code(bench):
+    floor = bench.gauge.floor(bench.arm("a", SLOW), bench.calls([(400,), (800,)]))
+    assert len(floor.processes) == 40
+    assert floor.delta >= 0.02
+    assert floor.value is not None
+    assert min(floor.processes) <= floor.value <= max(floor.processes)
+    assert floor.failure == ""
+    assert floor.seconds
+    assert floor.loop
+
+
+def test_the_prescreen_sees_a_clear_gain_in_one_process_a_side(bench):
+    a, b, workload = bench.arm("a", SLOW), bench.arm("b", FAST), bench.calls([(4000,), (8000,)])
+    found = bench.gauge.prescreen(a, b, workload)
+    assert found is not None
+    assert found[1] >= found[0] > 1.3
+    assert bench.gauge.prescreen(a, bench.arm("c", "def work(:"), workload) is None
+
+
+METHODS = """
+import functools
+
+
+class Shelf:
+    factor = 3
+
+    def __init__(self, items):
+        self.items, self.log = items, []
+
+    def total(self, n):
+        self.log.append(n)
+        return sum(i * n for i in self.items)
+
+    @classmethod
+    def scaled(cls, n):
+        return sum(range(n)) * cls.factor
+
+    @staticmethod
+    def plain(n):
+        return sum(range(n))
+
+    @property
+    def size(self):
+        return sum(1 for _ in self.items)
+
+
+def decorate(function):
+    @functools.wraps(function)
+    def inner(*args):
+        return function(*args)
+
+    return inner
+
+
+@decorate
+def decorated(n):
+    return sum(range(n))
+
+
+def lazily(n):
+    for i in range(n):
+        yield i * i
+
+
+def sorts(values):
+    values.sort()
+    return values[0]
+
+
+def raises(n):
+    raise ValueError(n)
+
+
+async def slowly(n):
+    return sum(range(n))
+
+
+async def streamed(n):
+    for i in range(n):
+        yield i
+"""
+
+
+@pytest.mark.parametrize(
+    "qualname",
+    [
+        "Shelf.total",
+        "Shelf.scaled",
+        "Shelf.plain",
+        "Shelf.size",
+        "decorated",
+        "lazily",
+        "sorts",
+        "raises",
+        "slowly",
+        "streamed",
+    ],
+)
+def test_every_kind_of_callable_is_replayed(bench, qualname, monkeypatch):
+    a = bench.arm("a", METHODS)
+    monkeypatch.syspath_prepend(str(a.tree))
+    for name in ("shop", "shop.work"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    from shop import work
+
+    shelf = work.Shelf(list(range(500)))
+    arguments = {"Shelf.total": (shelf, 2), "Shelf.size": (shelf,), "Shelf.scaled": (work.Shelf, 500)}
+    arguments["sorts"] = ([3, 1, 2] * 100,)
+    workload = bench.calls([arguments.get(qualname, (500,))], qualname=qualname)
+    for name in ("shop", "shop.work"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    tuning = bench.gauge._desk.ready(a, workload)
+    assert tuning.used == 1
+    told = dict(tuning.more)
+    assert told["fresh"] == ([0] if qualname in ("Shelf.total", "sorts") else [])
+    assert told["lazy"] is (qualname in ("lazily", "streamed"))
+    assert tuning.stateful is False
+    _, record = compare(bench, a, replace(a, commit="b"), workload)
+    one = record.couples[0].a
+    assert one.digests is not None
+    assert one.digests[0] == one.digests[1]
+
+
+def test_frequent_calls_count_more(bench):
+    target = bench.calls([(100,), (200,)])
+    write_recordings(bench.root / "recordings", [(100,), (200,)], counts=[30, 1])
+    tuning = bench.gauge._desk.ready(bench.arm("a", SLOW), target)
+    assert tuning.more["plan"] == [[0, 30], [1, 1]]
+    assert tuning.per_pass == 31
+
+
+WAITING = """
+import asyncio
+
+
+async def work(n):
+    for _ in range(n):
+        await asyncio.sleep(0.002)
+"""
+TOGETHER = """
+import asyncio
+
+
+async def work(n):
+    await asyncio.gather(*[asyncio.sleep(0.002) for _ in range(n)])
+"""
+
+
+def test_waiting_code_is_measured_on_the_wall_in_one_loop(bench):
+    workload = bench.calls([(3,), (5,)], metric="wall", kind="coroutine")
+    found, record = compare(bench, bench.arm("a", WAITING), bench.arm("b", TOGETHER), workload)
+    assert found.metric == "wall"
+    assert found.ratio is not None
+    assert found.ratio > 2
+    assert found.estimator.startswith("median")
+    assert record.couples[0].a.p95 is not None
+
+
+def test_waiting_code_that_blocks_the_loop_is_slow_for_the_others(bench):
+    """Four calls at once: what blocks makes the others wait, what awaits does not."""
+    blocking = "import time\n\n\nasync def work(n):\n    time.sleep(0.002)\n"
+    awaiting = "import asyncio\n\n\nasync def work(n):\n    await asyncio.sleep(0.002)\n"
+    workload = bench.calls([(1,)], metric="wall", kind="coroutine")
+    found, _ = compare(bench, bench.arm("a", blocking), bench.arm("b", awaiting), workload)
+    assert found.ratio is not None
+    assert found.ratio > 1.5
+
+
+def test_import_time_is_measured_in_fresh_processes(bench):
+    heavy = "import decimal, email.message, http.client, xml.dom.minidom\n"
+    workload = Workload(
+        kind="import", id="import:shop.work", target="", recordings=None, module="shop.work", metric="import"
+    )
+    found, record = compare(bench, bench.arm("a", heavy), bench.arm("b", "import decimal\n"), workload)
+    assert found.ratio is not None
+    assert found.ratio > 1.5
+    assert record.values == 1
+    assert found.before is not None
+    assert found.before > 1e6
+
+
+TESTS = """
+import time
+import pytest
+from shop.work import work
+
+
+@pytest.fixture
+def costly():
+    end = time.process_time() + 0.01
+    while time.process_time() < end:
+        pass
+
+
+@pytest.mark.parametrize("n", [20_000, 30_000])
+def test_one(n, costly):
+    assert work(n) > 0
+
+
+def test_skipped():
+    pytest.skip("not today")
+
+
+def test_already_broken():
+    assert not work(10_000)
+"""
+
+
+def write_tests(arm: Arm, text: str = TESTS, name: str = "tests/test_work.py") -> None:
+    write_tree(arm.tree, {name: text})
+
+
+def test_tests_are_timed_in_their_bodies_only(bench):
+    a, b = bench.arm("a", SLOW), bench.arm("b", FAST)
+    for arm in (a, b):
+        write_tests(arm)
+    workload = Workload(
+        kind="tests",
+        id="tests",
+        target="",
+        recordings=None,
+        args=("tests/test_work.py",),
+        metric="cpu",
+        label="the tests",
+    )
+    found, record = compare(bench, a, b, workload)
+    assert (record.used, record.recorded) == (2, 2)
+    assert found.ratio is not None
+    assert found.ratio > 1.5
+    assert found.before is not None
+    assert found.before < 10e6
+
+
+def test_a_test_that_breaks_on_the_changed_code_is_a_crash_of_the_measurement(bench):
+    a, b = bench.arm("a", SLOW), bench.arm("b", "def work(n):\n    return 0\n")
+    for arm in (a, b):
+        write_tests(arm)
+    workload = Workload(
+        kind="tests",
+        id="tests",
+        target="",
+        recordings=None,
+        args=("tests/test_work.py::test_one",),
+        metric="cpu",
+    )
+    found, _ = compare(bench, a, b, workload)
+    assert found.outcome == "crash"
+    assert "tests fail" in found.reason
+    assert found.ratio is None
+
+
+def test_benchmarks_that_are_no_tests_run_too(bench, prepared):
+    a, b = bench.arm("a", SLOW), bench.arm("b", FAST)
+    plain = "from shop.work import work\n\n\ndef bench_plain():\n    work(20_000)\n"
+    suite = "from shop.work import work\n\n\ndef test_suite(benchmark):\n    assert benchmark(work, 20_000)\n"
+    for arm in (a, b):
+        write_tree(arm.tree, {"benchmarks/plain.py": plain, "benchmarks/bench_suite.py": suite})
+    other = Bench(bench.root / "own", bench.sandbox, replace(prepared, benchmarks=("benchmarks",)))
+    workload = Workload(
+        kind="tests", id="benchmarks", target="", recordings=None, args=("benchmarks",), metric="cpu"
+    )
+    found, record = compare(other, a, b, workload)
+    assert (found.reason, record.recorded) == ("", 2)
+    assert found.ratio is not None
+    assert found.ratio > 1.5
+
+
+def test_a_command_is_timed_as_a_whole(bench):
+    a, b = bench.arm("a", SLOW), bench.arm("b", FAST)
+    workload = Workload(
+        kind="command",
+        id="command",
+        target="",
+        recordings=None,
+        args=("-c", "from shop.work import work; work(400_000)"),
+        metric="cpu",
+    )
+    found, _ = compare(bench, a, b, workload)
+    assert found.ratio is not None
+    assert found.ratio > 1.2
+    wrong = replace(workload, id="wrong", args=("-c", "raise SystemExit(3)"))
+    failed, _ = compare(bench, a, b, wrong)
+    assert (failed.outcome, "exit code 3" in failed.reason) == ("crash", True)
+
+
+LISTED = "def work(n):\n    return sum([i % 7 for i in range(n)])\n"
+STREAMED = "def work(n):\n    return sum(i % 7 for i in range(n))\n"
+
+
+def test_peak_memory_is_decided_by_three_runs_a_side_real_and_traced(bench):
+    a, b = bench.arm("a", LISTED), bench.arm("b", STREAMED)
+    workload = bench.calls([(600_000,)], metric="peak")
+    found = bench.gauge.gate(a, b, workload, Floor(delta=0.9), budget_seconds=180)
+    assert found.outcome == "keep", found.reason
+    assert (found.unit, found.pairs, len(found.samples_before)) == ("bytes", 3, 3)
+    assert found.ratio is not None
+    assert found.ratio > 1.05
+    record = raw.read(bench.root / "raw" / str(found.raw))
+    assert set(record.peaks) == {"rss", "traced"}
+    assert len(record.couples) == 20
+    assert replay(bench.root / "raw" / str(found.raw)) == found
+
+
+def test_no_memory_saved_is_a_discard_without_a_time_guard(bench):
+    a, b = bench.arm("a", STREAMED), bench.arm("b", STREAMED + "\n# the same\n")
+    found = bench.gauge.gate(a, b, bench.calls([(1000,)], metric="peak"), QUIET, budget_seconds=180)
+    assert (found.outcome, found.reason) == ("discard", "within noise: less than 5% or 1 MiB saved")
+    assert not raw.read(bench.root / "raw" / str(found.raw)).couples
+
+
+# ---- endings
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ("raise RuntimeError('boom')\n", "RuntimeError: boom"),
+        ("import os\n\n\ndef work(n):\n    os._exit(3)\n", "exit code 3"),
+        ("import os\n\n\ndef work(n):\n    os.kill(os.getpid(), 9)\n", "signal 9"),
+        ("work = 5\n", "not a Python function"),
+    ],
+)
+def test_a_changed_version_that_crashes_twice_is_a_crash_and_has_no_number(bench, broken, words):
+    found, record = compare(bench, bench.arm("a", SLOW), bench.arm("b", broken), bench.calls(CALLS))
+    assert found.outcome == "crash"
+    assert found.reason.startswith("the changed version failed twice: ")
+    assert words in found.reason
+    assert (found.ratio, found.before, found.low) == (None, None, None)
+    assert record.failure is not None
+    assert replay(bench.root / "raw" / str(found.raw)) == found
+
+
+class Mending(Sandbox):
+    """A real sandbox that puts a mark down before its tenth run and takes it away after the first run that met it."""
+
+    mark: Path
+    runs = 0
+
+    def run(self, *args: Any, **kwargs: Any) -> Completed:
+        self.runs += 1
+        if self.runs == 10:
+            self.mark.touch()
+        done = super().run(*args, **kwargs)
+        if done.exit_code == 9:
+            self.mark.unlink()
+            self.met = True
+        return done
+
+
+def test_a_process_that_fails_once_has_its_pair_repeated(tmp_path, prepared):
+    sandbox = Mending(probe_isolation(), scratch=tmp_path / "sandbox")
+    bench = Bench(tmp_path, sandbox, prepared)
+    broken = (
+        "\nimport os\nif os.path.exists(os.path.join(os.path.dirname(__file__), 'mark')):\n    os._exit(9)\n"
+    )
+    a, b = bench.arm("a", SLOW), bench.arm("b", SLOW + broken)
+    sandbox.mark = b.tree / "shop" / "mark"
+    found, record = compare(bench, a, b, bench.calls(CALLS))
+    assert sandbox.met
+    assert found.outcome == "measured"
+    assert len(record.couples) == 8
+
+
+def test_what_does_not_fit_the_budget_says_what_it_needs(bench):
+    a, workload = bench.arm("a", SLOW), bench.calls(CALLS)
+    found = bench.gauge.gate(a, replace(a, commit="b"), workload, QUIET, budget_seconds=0.5)
+    assert found.outcome == "unclear"
+    assert found.reason.startswith("needs ")
+    assert found.ratio is None
+
+
+def test_a_small_budget_takes_the_smaller_inputs(bench, prepared):
+    small = Bench(bench.root / "small", bench.sandbox, prepared, budget_seconds=16.0)
+    workload = small.calls([(1000,), (2000,), (20_000_000,)])
+    tuning = small.gauge._desk.ready(small.arm("a", SLOW), workload)
+    assert (tuning.used, tuning.recorded) == (2, 3)
+    huge = small.calls([(20_000_000,)])
+    floor = small.gauge.floor(small.arm("b", SLOW), replace(huge, id="huge"))
+    assert floor.failure.startswith("needs ")
+    found = small.gauge.gate(
+        small.arm("a", SLOW), small.arm("b", SLOW), replace(huge, id="huge"), floor, budget_seconds=16
+    )
+    assert (found.outcome, found.reason[:6]) == ("unclear", "needs ")
+
+
+def test_cancelling_stops_a_measurement_at_once(bench):
+    a, workload = bench.arm("a", SLOW), bench.calls(CALLS)
+
+    def stop(done: int, planned: int) -> None:
+        bench.sandbox.cancel()
+
+    with pytest.raises(Cancelled):
+        bench.gauge.gate(a, replace(a, commit="b"), workload, QUIET, budget_seconds=180, on_round=stop)
+
+
+def test_a_session_that_waits_for_another_says_so_and_can_be_cancelled(bench, prepared):
+    heard: list[str] = []
+    stop = threading.Event()
+    waiting = Bench(
+        bench.root / "waiting",
+        bench.sandbox,
+        prepared,
+        on_wait=lambda behind, seconds: (heard.append(behind), stop.set()),
+        cancelled=stop.is_set,
+    )
+    workload = waiting.calls(CALLS)
+    with measuring(waiting.root / "lock", holder="session 41"), pytest.raises(Cancelled):
+        waiting.gauge.floor(waiting.arm("a", SLOW), workload)
+    assert heard == ["session 41"]
+
+
+def test_a_target_that_was_not_recorded_is_no_floor_but_a_reason(bench):
+    workload = replace(bench.calls(CALLS), target="shop/work.py::other", id="other")
+    floor = bench.gauge.floor(bench.arm("a", SLOW), workload)
+    assert "no calls of shop/work.py::other were recorded" in floor.failure
+    bench.calls(CALLS, unreplayable="its state cannot be copied")
+    floor = bench.gauge.floor(
+        bench.arm("a", SLOW), bench.calls(CALLS, unreplayable="its state cannot be copied")
+    )
+    assert "its state cannot be copied" in floor.failure
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [("kind", "guess", "kind"), ("metric", "luck", "metric"), ("recordings", None, "folder")],
+)
+def test_a_workload_that_makes_no_sense_is_refused(tmp_path: Path, field, value, words):
+    good = {"kind": "calls", "id": "x", "target": "a.py::f", "recordings": tmp_path, "metric": "cpu"}
+    with pytest.raises(MeasureError, match=words):
+        Workload(**{**good, field: value})
+
+
+def test_only_changed_files_are_compiled_again(bench):
+    a, workload = bench.arm("a", SLOW, helper="X = 1\n"), bench.calls(CALLS)
+    bench.gauge._desk.ready(a, workload)
+    cache = a.tree / "shop" / "__pycache__"
+    names = {path.name.split(".")[0] for path in cache.iterdir()}
+    assert names == {"__init__", "work", "helper"}
+    before = {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
+    (a.tree / "shop" / "work.py").write_text(FAST)
+    bench.gauge._desk.runner.kit.warm(a.tree)
+    after = {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
+    assert {name for name in after if after[name] != before[name]} == {
+        n for n in after if n.startswith("work.")
+    }
