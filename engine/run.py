@@ -21,6 +21,7 @@ from engine.brief import Brief
 from engine.values import Isolation, Measurement, Target, TestRun
 
 if TYPE_CHECKING:
+    from engine.agents.proposing import Candidate
     from engine.environment import Environment
     from engine.measure import Floor, Gauge, Workload
     from engine.profile import History, Profile
@@ -117,6 +118,7 @@ class Run:
     consecutive: int = 0
     number_from: int = 0
     stopped: str = ""
+    unclear: list[Candidate] = field(default_factory=list)
     tried_keys: set[str] = field(default_factory=set)
     dropped: int = 0
     findings: dict[str, e.FindingSent] = field(default_factory=dict)

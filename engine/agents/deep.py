@@ -9,7 +9,18 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from engine import events as e
-from engine.agents import async_, cpu, experiment, memory, notebook, proposing, ranking, researcher, structure
+from engine.agents import (
+    async_,
+    bundling,
+    cpu,
+    experiment,
+    memory,
+    notebook,
+    proposing,
+    ranking,
+    researcher,
+    structure,
+)
 from engine.agents.proposing import Candidate
 from engine.run import Run
 from engine.values import DOMAINS, Target
@@ -55,7 +66,7 @@ def _loop(run: Run, agent: str, research: researcher.Research) -> Generator[e.Ev
         stop = _reason_to_stop(run)
         if stop is not None:
             return stop
-        plan = yield from _next_plan(run)
+        plan = (yield from _next_plan(run)) or _bundle_plan(run)
         if plan is None:
             return _complete("no target", "no proposal is left that could clear the noise floor", run)
         kept = yield from experiment.attempt(run, plan.target, plan.candidate, agent)
@@ -95,6 +106,16 @@ def _next_plan(run: Run) -> Generator[e.Event, None, Plan | None]:
             if survives:
                 return Plan(target, candidate)
     return None
+
+
+def _bundle_plan(run: Run) -> Plan | None:
+    """After single tries: unclear rewrites of one function together."""
+    bundle = bundling.next_bundle(run)
+    if bundle is None:
+        return None
+    domain = bundle.rule.domain
+    target = next((t for t in run.targets if t.id == bundle.target_id and t.domain == domain), None)
+    return Plan(target, bundle) if target is not None else None
 
 
 def _tries(run: Run, target: Target) -> int:

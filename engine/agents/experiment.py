@@ -135,6 +135,8 @@ def _decide(
     measured = yield from _measure(run, number, arms, micro, guard if guard != micro else None)
     if measured.outcome == "crash":
         return e.ExperimentCrashed(number=number, error=measured.reason, diff=diff)
+    if measured.outcome == "unclear":
+        run.unclear.append(candidate)
     if measured.outcome != "keep":
         reason_class = _class_of(measured)
         return _discard(run, base, evidence, diff, reason_class, measured.reason, measured)

@@ -11,7 +11,7 @@ from engine.edit import EditRefused, apply, editable
 from engine.profile import RulePrior
 from engine.rules import Proposal, Rule, proposals
 from engine.run import Run
-from engine.site import SiteError, Survey, build_site
+from engine.site import Site, SiteError, Survey, build_site
 from engine.values import Target
 
 
@@ -55,7 +55,7 @@ def candidates_of(run: Run, target_id: str) -> Iterator[Candidate | Refused]:
         return
     source = run.workspace.show(run.workspace.head, path)
     try:
-        site = build_site(source=source, path=path, qualname=qualname, facts=run.profile.facts_for(target_id))
+        site = site_of(run, target_id, source)
     except SiteError:
         return
     for rule, proposal in proposals(site, domain=run.domain):
@@ -77,6 +77,19 @@ def candidates_of(run: Run, target_id: str) -> Iterator[Candidate | Refused]:
             after=after,
             key=key,
         )
+
+
+def site_of(run: Run, target_id: str, source: bytes) -> Site:
+    """The site of a target in a text of its file; raises SiteError when it cannot be read."""
+    assert run.profile is not None
+    path, qualname = split_id(target_id)
+    return build_site(
+        source=source,
+        path=path,
+        qualname=qualname,
+        facts=run.profile.facts_for(target_id),
+        survey=survey_of(run),
+    )
 
 
 SURVEYED_BYTES = 1 << 20
