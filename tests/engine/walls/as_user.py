@@ -7,9 +7,9 @@ import sys
 import traceback
 from pathlib import Path
 
-import scenarios
-
 from engine.sandbox import probe
+
+from . import scenarios
 
 
 def main(mechanism: str, folder: str) -> None:

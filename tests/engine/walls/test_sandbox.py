@@ -63,13 +63,12 @@ def _play_as(uid: int, mechanism: str, place: Path) -> dict[str, str]:
     shutil.copytree(
         Path(engine.__file__).parent, library / "engine", ignore=shutil.ignore_patterns("__pycache__")
     )
-    for name in ("scenarios.py", "as_user.py"):
-        shutil.copyfile(Path(__file__).with_name(name), library / name)
+    shutil.copytree(Path(__file__).parent, library / "walls", ignore=shutil.ignore_patterns("__pycache__"))
     home.mkdir(mode=0o700 if uid else 0o755)
     os.chown(home, uid, uid)
     become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] if uid else []
     done = subprocess.run(
-        [*become, _python_for_all(), "-B", str(library / "as_user.py"), mechanism, str(home)],
+        [*become, _python_for_all(), "-B", "-m", "walls.as_user", mechanism, str(home)],
         env={"PATH": "/usr/bin:/bin", "HOME": str(home), "PYTHONPATH": str(library), "TMPDIR": "/tmp"},
         capture_output=True,
         text=True,
