@@ -125,13 +125,19 @@ class Bench:
 
     def inputs(self):
         """(id, layer, make) in order; ``make()`` gives fresh (args, kwargs, what was done, inside the contract)."""
-        for number in range(len(self.blobs)):
+        for number in self._smallest_and_largest_first():
             yield "r%d" % number, "recorded", lambda n=number: (*self.fresh(n), "as recorded", True)
         if self.blobs:
             for number in range(self.job.perturb):
                 yield "p%d" % number, "perturbed", lambda n=number: self._perturbed(n)
         for number, item in enumerate(self.job.generated):
             yield "g%d" % number, "generated", lambda i=item: self._generated(i)
+
+    def _smallest_and_largest_first(self):
+        """Should time run out, the ends of the range have been seen."""
+        order = sorted(range(len(self.blobs)), key=lambda number: (self.sizes[number], number))
+        ends = order[:1] + order[1:][-1:]
+        return ends + [number for number in range(len(self.blobs)) if number not in ends]
 
     def _perturbed(self, number):
         args, kwargs, word = perturb(number, self.job.seed, self.fresh, self.sizes, self.job.kind)
@@ -154,26 +160,23 @@ class Bench:
     def run(self, say):
         """Observe every input in order, each layer within its budget, starting after ``job.after`` if given."""
         wanted = None if self.job.only is None else frozenset(self.job.only)
-        waiting, spent = bool(self.job.after), {}
+        waiting, pace = bool(self.job.after), Pace(self.job)
         for key, layer, make in self.inputs():
             if waiting:
                 waiting = key != self.job.after
                 continue
-            if wanted is not None and key not in wanted:
-                continue
-            if wanted is None and spent.get(layer, 0.0) > self.job.budget[layer]:
+            if (wanted is not None and key not in wanted) or (wanted is None and pace.over(layer)):
                 continue
             say({"kind": "start", "id": key, "layer": layer})
             started = CPU_CLOCK()
-            facts = self._one(key, make)
+            facts = self._one(key, make, pace.limit(key, layer))
+            pace.took(layer, CPU_CLOCK() - started, facts)
             say(dict(facts, kind="input", id=key, layer=layer))
             if self.job.hasty and facts["outcome"] == "slow":
                 self.stopped = True
                 return
-            spent[layer] = spent.get(layer, 0.0) + CPU_CLOCK() - started
 
-    def _one(self, key, make):
-        limit = self.job.limits.get(key, self.job.limit)
+    def _one(self, key, make, limit):
         trial = Trial(self.world, self.function, make, self.job, limit, self.lines)
         try:
             return trial.explain() if key in self.job.explain else trial.look()
@@ -193,6 +196,32 @@ class Bench:
             except (TooLarge, RuntimeError):
                 pass
         return found
+
+
+class Pace:
+    """How long an input may take, and when a layer has had enough: by CPU time, but never before a few inputs."""
+
+    FEW, FAR_OVER, PATIENCE = 5, 10, 10.0
+
+    def __init__(self, job):
+        self.job = job
+        self.spent, self.tried, self.longest = {}, {}, 0.0
+
+    def over(self, layer):
+        spent, budget = self.spent.get(layer, 0.0), self.job.budget[layer]
+        return spent > budget and (self.tried[layer] >= self.FEW or spent > self.FAR_OVER * budget)
+
+    def limit(self, key, layer):
+        """Recorded calls get more patience; what is made from them as much as the longest of them needed, twice."""
+        if key in self.job.limits:
+            return self.job.limits[key]
+        return self.PATIENCE * self.job.limit if layer == "recorded" else max(self.job.limit, 2 * self.longest)
+
+    def took(self, layer, seconds, facts):
+        self.spent[layer] = self.spent.get(layer, 0.0) + seconds
+        self.tried[layer] = self.tried.get(layer, 0) + 1
+        if layer == "recorded" and facts["outcome"] != "slow":
+            self.longest = max(self.longest, facts.get("seconds", 0.0))
 
 
 def _parameters(function):

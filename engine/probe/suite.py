@@ -5,13 +5,15 @@ runs; the closing line repeats the counts, so that a suite that ends early or sp
 ``lines`` ({"path", "lines"}) asks which lines of one file the tests execute. Standard library only, plus pytest.
 """
 
+import importlib.util
 import json
 import os
 import sys
 import threading
 
 _OUTCOMES = ("passed", "failed", "skipped", "errors")
-_TOOL = 1  # sys.monitoring.COVERAGE_ID
+_TOOL = 4  # of sys.monitoring; the lower ones have owners
+_OWN_PROCESS = (("xdist", "-n0"), ("pytest_cov", "--no-cov"))
 
 
 def main(options):
@@ -26,9 +28,14 @@ def main(options):
     import pytest
 
     with finder:
-        code = pytest.main(options["args"], plugins=[reporter])
+        code = pytest.main(options["args"] + _extra(finder), plugins=[reporter])
     reporter.close(int(code))
     return int(code)
+
+
+def _extra(finder):
+    """To see lines, tests run in this process and nobody else traces it."""
+    return [flag for module, flag in _OWN_PROCESS if finder.on and importlib.util.find_spec(module)]
 
 
 class Reporter:
@@ -92,10 +99,10 @@ class LineFinder:
         self.seen = set()
         self._path = wanted["path"] if wanted else ""
         self._lines = frozenset(wanted["lines"]) if wanted else frozenset()
-        self._on = bool(self._lines)
+        self.on = bool(self._lines)
 
     def __enter__(self):
-        if not self._on:
+        if not self.on:
             return
         if hasattr(sys, "monitoring"):
             self._monitor()
@@ -104,7 +111,7 @@ class LineFinder:
             sys.settrace(self._enter)
 
     def __exit__(self, *_):
-        if not self._on:
+        if not self.on:
             return
         if hasattr(sys, "monitoring"):
             sys.monitoring.set_events(_TOOL, 0)

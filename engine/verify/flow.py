@@ -26,6 +26,7 @@ from engine.verify.trees import (
     functions,
     is_check,
     module_name,
+    text_of,
 )
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ class _Verification:
 
     def _replay(self, subject: Subject) -> Replayed:
         path, _, qualname = subject.id.rpartition("::")
-        node = functions((self.before / path).read_text(encoding="utf-8", errors="replace")).get(qualname)
+        node = functions(text_of(self.before / path)).get(qualname)
         if node is None:
             return Replayed(why_not="it is not in the version before")
         inputs = invent.invent(
@@ -245,6 +246,7 @@ class _Verification:
                 return self._differs(found, checks)
             self.checks += checks
             self.disclosed += found.disclosed
+            self.executed |= found.lines
         return None
 
     # -- what other code sees of the module

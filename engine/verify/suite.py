@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.environment import Environment
 
 _OUTCOMES = ("passed", "failed", "skipped", "errors")
-_ALWAYS = ("-p", "no:cacheprovider", "--color=no", "-q")
+_ALWAYS = ("-p", "no:cacheprovider", "-p", "no:randomly", "--color=no", "-q")
 _USAGE_ERROR = 4
 _TESTS_FAILED = 1
 _OUTPUT_CHARS = 20_000

@@ -74,7 +74,7 @@ def is_check(path: str) -> bool:
 
 def changed_lines(*, before: Path, after: Path, path: str) -> ChangedLines:
     """The new or changed lines of ``path`` that the interpreter can stop at, and that can run at all."""
-    old, new = _text(before / path), _text(after / path)
+    old, new = text_of(before / path), text_of(after / path)
     matcher = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False)
     touched: set[int] = set()
     for tag, _, _, first, last in matcher.get_opcodes():
@@ -83,7 +83,8 @@ def changed_lines(*, before: Path, after: Path, path: str) -> ChangedLines:
     return ChangedLines(path, tuple(sorted(touched & _code_lines(new, path))))
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """A source file as text, whatever its bytes; empty when it is not there."""
     try:
         return path.read_bytes().decode("utf-8", "replace")
     except OSError:
@@ -148,7 +149,7 @@ def changed_functions(*, before: Path, after: Path, paths: Iterable[str]) -> lis
     found = []
     for path in paths:
         if path.endswith(".py"):
-            old, new = functions(_text(before / path)), functions(_text(after / path))
+            old, new = functions(text_of(before / path)), functions(text_of(after / path))
             found += [f"{path}::{name}" for name in old if name in new and not _same(old[name], new[name])]
     return found
 
