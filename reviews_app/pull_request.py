@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from reviews_app.models import Decision, Review
 from sessions_app.models import Experiment, ExperimentStatus, Session
 
-ROWS = 50
+ROWS, ANCESTORS = 50, 50
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class PullRequest:
 
 def prepare(*, session: Session, review: Review, decision: Decision | None = None) -> PullRequest:
     """What a pull request for the session's head would say. Without a decision it is the preview of the review page."""
-    kept = list(session.experiments.filter(status=ExperimentStatus.KEEP, reverted="").order_by("number"))
+    kept = _kept(session)
     parts = [
         _summary(session, kept),
         _table(kept),
@@ -31,6 +31,15 @@ def prepare(*, session: Session, review: Review, decision: Decision | None = Non
         _approval(decision),
     ]
     return PullRequest(_title(session, kept), "\n\n".join(part for part in parts if part) + "\n")
+
+
+def _kept(session: Session) -> list[Experiment]:
+    """Kept changes on the branch, oldest first: a resumed session stands on those of the ones before it."""
+    line = [session]
+    while line[-1].mode == "resume" and line[-1].parent is not None and len(line) < ANCESTORS:
+        line.append(line[-1].parent)
+    rows = Experiment.objects.filter(session__in=line, status=ExperimentStatus.KEEP, reverted="")
+    return list(rows.order_by("session_id", "number"))
 
 
 def _title(session: Session, kept: Sequence[Experiment]) -> str:

@@ -13,6 +13,7 @@ from engine.workspace import Workspace
 from reviews_app import actions, chain, delivery, housekeeping
 from reviews_app.gate import GateState, gate_of
 from reviews_app.models import Decision, Receipt, Review
+from reviews_app.pull_request import prepare
 from sessions_app import actions as session_actions
 from sessions_app import folders, queue, recording
 from sessions_app.models import AuditEntry, Membership, Session
@@ -233,14 +234,24 @@ def test_an_address_is_never_pushed_to(world, approved_ready):
     assert "git fetch" in receipt.detail
 
 
+def test_a_resumed_session_lists_what_the_ones_before_it_kept(world):
+    first = reviewed(world)
+    second = decide(first, world.bob, "changes_requested").next_session
+    fence = queue.claim("test-owner")
+    recording.record(fence, [*facts.opening(), *facts.keep(1, "9" * 40), *facts.review(head="9" * 40)])
+    second.refresh_from_db()
+    found = prepare(session=second, review=Review.objects.latest("pk"))
+    assert "2 kept changes" in found.body
+    assert "`bbbbbbbbbb`" in found.body
+    assert "`9999999999`" in found.body
+
+
 def test_hostile_words_stay_words_in_the_pull_request(world):
     session = reviewed(world)
     experiment = session.experiments.get()
     experiment.title = "x](http://evil) <img src=x> | `a` @everyone\n# big"
     experiment.qualname = "f`|g"
     experiment.save()
-    from reviews_app.pull_request import prepare
-
     found = prepare(session=session, review=Review.objects.get())
     assert "\n" not in found.title
     for raw in ("<img", "](http", "@everyone", "\n# big"):
