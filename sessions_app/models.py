@@ -13,7 +13,13 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from sessions_app.querysets import EventQuerySet, ExperimentQuerySet, LearningQuerySet, RepoQuerySet, SessionQuerySet
+from sessions_app.querysets import (
+    EventQuerySet,
+    ExperimentQuerySet,
+    LearningQuerySet,
+    RepoQuerySet,
+    SessionQuerySet,
+)
 
 
 class Role(models.TextChoices):
@@ -85,12 +91,12 @@ class Repo(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        return reverse("repo", args=[self.pk])
+
     @property
     def slug(self) -> str:
         return self.name.rsplit("/", 1)[-1]
-
-    def get_absolute_url(self) -> str:
-        return reverse("repo", args=[self.pk])
 
 
 class Status(models.TextChoices):
@@ -127,7 +133,9 @@ class Session(models.Model):
     limits = models.JSONField(default=dict)
     base_ref = models.CharField(max_length=200, blank=True)
     review_branch = models.CharField(max_length=200, blank=True)
-    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
+    )
     launched_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="launched"
     )
@@ -261,7 +269,9 @@ class Target(models.Model):
     class Meta:
         ordering = ["rank"]
         constraints = [
-            models.UniqueConstraint(fields=["session", "path", "qualname", "domain"], name="target_of_session")
+            models.UniqueConstraint(
+                fields=["session", "path", "qualname", "domain"], name="target_of_session"
+            )
         ]
 
     def __str__(self) -> str:
@@ -317,7 +327,9 @@ class Experiment(models.Model):
 
     class Meta:
         ordering = ["number"]
-        constraints = [models.UniqueConstraint(fields=["session", "number"], name="experiment_number_of_session")]
+        constraints = [
+            models.UniqueConstraint(fields=["session", "number"], name="experiment_number_of_session")
+        ]
         indexes = [models.Index(fields=["-id"], name="experiment_newest")]
 
     def __str__(self) -> str:
