@@ -9,16 +9,26 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 
 from sessions_app import words
+from sessions_app.placing import FAILED, Placed, Point, log2, place
 
 LABELLED_KEEPS = 3
 MARKERS = 2000
+FAILED_AXIS: dict[str, Any] = {
+    "range": [-1, 1],
+    "domain": [0, 0.1],
+    "tickvals": [0],
+    "ticktext": ["failed"],
+    "showgrid": False,
+    "zeroline": False,
+    "fixedrange": True,
+}
+"""The rail of failed runs under a plot: never the value axis."""
 TICKS = (
     0.25,
     0.5,
@@ -47,38 +57,6 @@ TICKS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """One experiment. ``own`` is its ratio against the best before it, ``total`` the whole against the baseline.
-
-    ``low``..``high`` is the interval of ``total`` when known, else of ``own``. ``elsewhere``: its own ratio is of
-    another metric than the session's (memory in a session of time), so it says nothing about this chart's axis.
-    """
-
-    number: int
-    status: str
-    title: str
-    url: str = ""
-    own: float | None = None
-    total: float | None = None
-    low: float | None = None
-    high: float | None = None
-    reason_class: str = ""
-    reverted: bool = False
-    elsewhere: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Placed:
-    """A point with its place on the chart; ``low`` and ``high`` are on the same scale as ``y``."""
-
-    point: Point
-    y: float
-    low: float | None
-    high: float | None
-    gain: float
-
-
 def to_json(figure: go.Figure) -> dict[str, Any]:
     """Plain lists and five significant digits: what travels in the page."""
     found: dict[str, Any] = _plain(figure.to_plotly_json())
@@ -98,41 +76,6 @@ def _plain(value: Any) -> Any:
 
 def dumps(figure: go.Figure) -> str:
     return json.dumps(to_json(figure), separators=(",", ":"), allow_nan=False)
-
-
-def place(points: Iterable[Point]) -> tuple[list[Placed], list[tuple[int, float]]]:
-    """Where each measured experiment stands, and the running best as (number, ratio) steps from (0, 1).
-
-    A keep stands at its measured whole and moves the best only by that. A discard is never measured as a whole, so it
-    stands at the best before it times its own ratio. A keep whose whole is unknown, and a discard of another metric,
-    stand on the line without an interval: they claim nothing. What was not measured at all is not placed.
-    """
-    best, steps, placed = 1.0, [(0, 1.0)], []
-    for point in points:
-        spot = _spot(point, best)
-        if spot is not None:
-            placed.append(spot)
-        if point.status == "keep" and not point.reverted and spot is not None and point.total is not None:
-            best = spot.y
-            steps.append((point.number, best))
-    return placed, steps
-
-
-def _spot(point: Point, best: float) -> Placed | None:
-    if point.status not in ("keep", "discard") or point.reason_class in ("tests", "differs", "static"):
-        return None
-    if point.total is not None and point.total > 0:
-        return Placed(point=point, y=point.total, low=point.low, high=point.high, gain=point.total / best)
-    if point.own is None or point.own <= 0:
-        return None
-    if point.status == "keep" or point.elsewhere:
-        return Placed(point=point, y=best, low=None, high=None, gain=1.0)
-    low, high = (v * best if v is not None else None for v in (point.low, point.high))
-    return Placed(point=point, y=point.own * best, low=low, high=high, gain=point.own)
-
-
-def log2(value: float) -> float:
-    return math.log2(max(value, 2**-6))
 
 
 def speedup(
@@ -159,11 +102,11 @@ def speedup(
     _add_marks(figure, [p for p in placed if p.point.status == "keep"], "keep", "circle", 9)
     _add_baseline(figure)
     _add_running(figure, running, steps)
-    _add_failures(figure, points)
+    add_failures(figure, points)
     figure.update_layout(
         _layout(placed, steps, last, floor, baseline if as_time else None, unit),
         annotations=_labels(placed, steps, last) + _notes(points, consecutive, plateau, baseline, unit),
-        shapes=_shapes(points, consecutive, plateau, last),
+        shapes=_shapes(points, consecutive, plateau),
     )
     return figure
 
@@ -209,8 +152,8 @@ def _add_marks(figure: go.Figure, placed: list[Placed], role: str, symbol: str, 
         error_y={
             "type": "data",
             "symmetric": False,
-            "array": [_whisker(p.y, p.high) for p in placed],
-            "arrayminus": [_whisker(p.low, p.y) for p in placed],
+            "array": [whisker(p.y, p.high) for p in placed],
+            "arrayminus": [whisker(p.low, p.y) for p in placed],
             "thickness": 1,
             "width": 0,
         },
@@ -221,7 +164,7 @@ def _add_marks(figure: go.Figure, placed: list[Placed], role: str, symbol: str, 
     )
 
 
-def _whisker(low: float | None, high: float | None) -> float:
+def whisker(low: float | None, high: float | None) -> float:
     if low is None or high is None or low <= 0 or high <= 0:
         return 0.0
     return max(log2(high) - log2(low), 0.0)
@@ -259,11 +202,11 @@ def _add_running(figure: go.Figure, running: int | None, steps: list[tuple[int, 
     )  # fmt: skip
 
 
-def _add_failures(figure: go.Figure, points: Sequence[Point]) -> None:
+def add_failures(figure: go.Figure, points: Sequence[Point]) -> None:
     # The rail is there before the first failure, so that the axis under it does not jump.
     figure.add_scatter(x=[None], y=[None], yaxis="y2", hoverinfo="skip", meta={"role": "rail"})
     crashed = [p for p in points if p.status == "crash"]
-    wrong = [p for p in points if p.status == "discard" and p.reason_class in ("tests", "differs", "static")]
+    wrong = [p for p in points if p.status == "discard" and p.reason_class in FAILED]
     for role, symbol, rows in (("crash", "x-thin-open", crashed), ("wrong", "line-ns-open", wrong)):
         if rows:
             figure.add_scatter(
@@ -307,8 +250,7 @@ def _layout(
                   "tick0": 0, "dtick": max(1, -(-last // 13)), "anchor": "y2"},
         "yaxis": {"range": [low, high], "tickvals": [log2(t) for t in ticks], "ticktext": text, "zeroline": False,
                   "domain": [0.16, 1]},
-        "yaxis2": {"range": [-1, 1], "domain": [0, 0.1], "tickvals": [0], "ticktext": ["failed"], "showgrid": False,
-                   "zeroline": False, "fixedrange": True},
+        "yaxis2": FAILED_AXIS,
     }  # fmt: skip
 
 
@@ -378,12 +320,17 @@ def _band(points: Sequence[Point], consecutive: int, plateau: int) -> tuple[floa
     return done[-min(consecutive, len(done))] - 0.5, done[-1] + 0.5
 
 
-def _shapes(points: Sequence[Point], consecutive: int, plateau: int, last: int) -> list[dict[str, Any]]:
+def base_shapes() -> list[dict[str, Any]]:
+    """The dotted line at 1× and the rail of failures."""
     one = {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": 0, "y1": 0, "yref": "y", "layer": "below",
            "line": {"width": 1, "dash": "dot"}, "name": "one"}  # fmt: skip
     rail = {"type": "rect", "x0": 0, "x1": 1, "xref": "paper", "y0": 0, "y1": 0.1, "yref": "paper",
             "layer": "below", "line": {"width": 0}, "name": "rail"}  # fmt: skip
-    found = [one, rail]
+    return [one, rail]
+
+
+def _shapes(points: Sequence[Point], consecutive: int, plateau: int) -> list[dict[str, Any]]:
+    found = base_shapes()
     band = _band(points, consecutive, plateau)
     if band:
         found.append({"type": "rect", "x0": band[0], "x1": band[1], "y0": 0.16, "y1": 1, "yref": "paper",

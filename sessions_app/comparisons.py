@@ -13,7 +13,17 @@ from typing import Any
 import plotly.graph_objects as go
 
 from sessions_app import words
-from sessions_app.charts import MARKERS, TICKS, Point, hover, log2, place, plain_text
+from sessions_app.charts import (
+    FAILED_AXIS,
+    MARKERS,
+    TICKS,
+    add_failures,
+    base_shapes,
+    hover,
+    plain_text,
+    whisker,
+)
+from sessions_app.placing import FAILED, Point, log2, place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +33,42 @@ class Series:
     label: str
     points: Sequence[Point]
     baseline: float | None
+
+
+def alone(points: Sequence[Point], *, floor: float | None = None) -> go.Figure:
+    """Each experiment by its own ratio against the best before it, whatever it measured: what did each try bring?"""
+    known = [p for p in points if p.own is not None and p.own > 0 and p.reason_class not in FAILED]
+    figure = go.Figure()
+    for status, symbol, size in (("discard", "circle-open", 6.5), ("keep", "circle", 9)):
+        rows = [p for p in known if p.status == status][-MARKERS:]
+        if rows:
+            figure.add_scatter(
+                x=[p.number for p in rows], y=[log2(p.own or 1) for p in rows], mode="markers",
+                marker={"symbol": symbol, "size": size, "line": {"width": 1.5}},
+                error_y={"type": "data", "symmetric": False, "thickness": 1, "width": 0,
+                         "array": [whisker(p.own, p.own_high) for p in rows],
+                         "arrayminus": [whisker(p.own_low, p.own) for p in rows]},
+                hovertext=[_own_hover(p) for p in rows], hoverinfo="text", customdata=[p.url for p in rows],
+                meta={"role": status},
+            )  # fmt: skip
+    add_failures(figure, points)
+    last = max([p.number for p in points] + [4])
+    layout = _compare_layout(
+        [1.0, 1 + (floor or 0.02) * 2, *(min(max(p.own or 1, 0.25), 64) for p in known)], last
+    )
+    layout["yaxis"]["domain"] = [0.16, 1]
+    layout["xaxis"]["anchor"] = "y2"
+    layout["yaxis2"] = FAILED_AXIS
+    layout["margin"] = {"l": 54, "r": 24, "t": 8, "b": 40}
+    layout["uirevision"] = "alone"
+    figure.update_layout(layout, shapes=base_shapes())
+    return figure
+
+
+def _own_hover(point: Point) -> str:
+    ci = words.interval(point.own_low, point.own_high, 3)
+    said = words.ratio(point.own, 3) + (f", {ci}" if ci else "") + ", against the best before it"
+    return "<br>".join((f"Experiment {point.number}: {point.status}", plain_text(point.title), said))
 
 
 def before_after(before: Sequence[float], after: Sequence[float], unit: str) -> go.Figure | None:

@@ -9,22 +9,19 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
 from engine.brief import BriefLimits
 from engine.order import RAIL
-from sessions_app import charts, marks, words
-from sessions_app.models import Event, Experiment, Session
-from sessions_app.sentences import line
-from sessions_app.vocabulary import GROUPS
+from sessions_app import charts, comparisons, marks, words
+from sessions_app.models import Experiment, Session
+from sessions_app.placing import Point
 
 STEPS = ("profile", "reason", "implement", "test", "benchmark", "decide", "commit", "re-profile")
 STEP_WORDS = {"decide": "Keep or discard", "re-profile": "Re-profile"}
 SHOWS = ("all", "keep", "discard", "crash")
 ROWS_SHOWN = 16
-FEED_SHOWN = 60
 Choices = Mapping[str, str]
 
 
@@ -181,7 +178,7 @@ def _axis(start: float, end: float) -> list[dict[str, Any]]:
     ]
 
 
-def points_of(session: Session) -> list[charts.Point]:
+def points_of(session: Session) -> list[Point]:
     """The experiments of a session as chart points; nothing heavy is read."""
     columns = (
         "number",
@@ -199,12 +196,12 @@ def points_of(session: Session) -> list[charts.Point]:
     return [_point(session, row) for row in session.experiments.order_by("number").values(*columns)]
 
 
-def _point(session: Session, row: Mapping[str, Any]) -> charts.Point:
+def _point(session: Session, row: Mapping[str, Any]) -> Point:
     whole = row["detail__end_to_end"] or {}
     total = whole.get("ratio") if row["status"] == "keep" else None
     total = total or (row["best"] if row["status"] == "keep" else None)
     source = whole if whole.get("ratio") and total else {} if total else row
-    return charts.Point(
+    return Point(
         number=row["number"],
         status=row["status"],
         title=row["title"],
@@ -215,6 +212,8 @@ def _point(session: Session, row: Mapping[str, Any]) -> charts.Point:
         high=source.get("high"),
         reason_class=row["reason_class"],
         reverted=bool(row["reverted"]),
+        own_low=row["low"],
+        own_high=row["high"],
         elsewhere=bool(session.metric and row["metric"] and row["metric"] != session.metric),
     )
 
@@ -223,16 +222,20 @@ def chart(session: Session, choices: Choices) -> dict[str, Any]:
     points = points_of(session)
     limits = {**_defaults(), **session.limits}
     running = next((p.number for p in points if p.status == "running"), None)
-    as_time = choices.get("view") == "time" and session.baseline is not None
-    figure = charts.speedup(
-        points,
-        floor=session.floor,
-        baseline=session.baseline,
-        unit=session.unit,
-        consecutive=session.consecutive,
-        plateau=int(limits["plateau"]),
-        running=running,
-        as_time=as_time,
+    view = _view(session, points, choices.get("view", ""))
+    figure = (
+        comparisons.alone(points, floor=session.floor)
+        if view == "own"
+        else charts.speedup(
+            points,
+            floor=session.floor,
+            baseline=session.baseline,
+            unit=session.unit,
+            consecutive=session.consecutive,
+            plateau=int(limits["plateau"]),
+            running=running,
+            as_time=view == "time",
+        )
     )
     done = [p for p in points if p.status != "running"]
     return {
@@ -243,11 +246,27 @@ def chart(session: Session, choices: Choices) -> dict[str, Any]:
         "has_points": bool(points),
         "headline": headline(session, points),
         "plateau": int(limits["plateau"]),
-        "view": "time" if as_time else "ratio",
+        "view": view,
+        "asked": choices.get("view", "") == view,
+        "views": _views(session),
+        "elsewhere": sum(p.elsewhere and p.status == "keep" for p in points),
     }
 
 
-def headline(session: Session, points: list[charts.Point] | None = None) -> dict[str, Any]:
+def _views(session: Session) -> list[tuple[str, str]]:
+    time = [("time", "Bytes" if session.metric == "peak" else "Time")] if session.baseline is not None else []
+    return [("ratio", "Whole"), *time, ("own", "Alone")]
+
+
+def _view(session: Session, points: list[Point], asked: str) -> str:
+    """The asked-for view; without a word, the whole session as soon as any of it is measured, else each on its own."""
+    if asked in ("ratio", "own") or (asked == "time" and session.baseline is not None):
+        return asked
+    measured = any(p.total is not None for p in points)
+    return "own" if not measured and any(p.own is not None for p in points) else "ratio"
+
+
+def headline(session: Session, points: list[Point] | None = None) -> dict[str, Any]:
     """The one number of a session: measured at its end, else the running best with the interval of that keep."""
     measured = session.speedup or {}
     metric = str(measured.get("metric") or session.metric or "cpu")
@@ -327,41 +346,6 @@ def _target_said(session: Session, row: Any, running: str) -> str:
     if row.kept:
         return words.plural(row.kept, "keep")
     return "No gain yet" if row.tried else "Waiting" if session.is_live else "Not tried"
-
-
-def feed(session: Session, choices: Choices) -> dict[str, Any]:
-    """The newest events, or those before one seq; one group of kinds when asked."""
-    group = choices.get("kind", "") if choices.get("kind", "") in GROUPS else ""
-    rows = events_of(session, group)
-    before = choices.get("before", "")
-    if before.isascii() and before.isdigit() and len(before) < 10:
-        rows = rows.filter(seq__lt=int(before))
-    found = list(rows.order_by("-seq")[: FEED_SHOWN + 1])
-    shown = found[:FEED_SHOWN]
-    return {
-        "events": shown if choices.get("whole") else _folded(shown),
-        "group": group,
-        "groups": [(key, key.capitalize()) for key in GROUPS],
-        "kinds_of": GROUPS,
-        "older": shown[-1].seq if len(found) > FEED_SHOWN else None,
-        "head_seq": session.last_seq,
-    }
-
-
-def _folded(rows: list[Event]) -> list[Event]:
-    """Of consecutive rounds of one experiment's step, only the newest: the log page shows them all."""
-    folds = [line(row.kind, row.body).fold for row in rows]
-    return [
-        row for row, fold, newer in zip(rows, folds, ["", *folds], strict=False) if not fold or fold != newer
-    ]
-
-
-def events_of(session: Session, group: str = "") -> QuerySet[Event]:
-    rows: QuerySet[Event] = Event.objects.filter(session=session)
-    if group == "problems":
-        bad_notes = Q(kind="note_logged", body__level__in=["warning", "error"])
-        return rows.filter(Q(kind__in=[k for k in GROUPS["problems"] if k != "note_logged"]) | bad_notes)
-    return rows.filter(kind__in=GROUPS[group]) if group else rows
 
 
 def bests(sessions: list[Session]) -> dict[int, list[float]]:

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from sessions_app import panels
+from sessions_app import feeds, panels
 from sessions_app.access import can, get_session
 from sessions_app.models import Session, Status
 from sessions_app.rendering import render_event
@@ -61,7 +61,7 @@ def _base(request: HttpRequest, found: Session) -> dict[str, Any]:
 
 
 def _feed(request: HttpRequest, found: Session, *, whole: bool = False) -> dict[str, Any]:
-    feed = panels.feed(found, {**request.GET.dict(), **({"whole": "1"} if whole else {})})
+    feed = feeds.feed(found, {**request.GET.dict(), **({"whole": "1"} if whole else {})})
     return {**feed, "html": [render_event(row) for row in feed["events"]]}
 
 

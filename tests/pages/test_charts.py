@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from sessions_app import charts, comparisons
-from sessions_app.charts import Point
+from sessions_app.placing import Point
 
 POINTS = [
     Point(number=1, status="keep", title="first", own=1.2, total=1.17, low=1.15, high=1.19, url="/e/1"),
@@ -46,6 +46,17 @@ def test_a_keep_without_a_measured_whole_claims_nothing() -> None:
     found = traces(charts.speedup(points))
     assert found["best"]["y"] == [0, 0] and found["keep"]["y"] == [0] and found["discard"]["y"] == [0]
     assert found["keep"]["error_y"]["array"] == [0] and "not measured" in found["keep"]["hovertext"][0]
+
+
+def test_alone_each_stands_by_its_own_ratio() -> None:
+    points = [
+        Point(number=1, status="keep", title="a", own=1.295, own_low=1.25, own_high=1.3, elsewhere=True),
+        *POINTS[2:4],
+    ]
+    found = traces(comparisons.alone(points))
+    assert found["keep"]["y"] == pytest.approx([math.log2(1.295)], rel=1e-4) and "best" not in found
+    assert found["keep"]["error_y"]["arrayminus"][0] == pytest.approx(math.log2(1.295 / 1.25), rel=1e-3)
+    assert found["crash"]["yaxis"] == found["wrong"]["yaxis"] == "y2" and "discard" not in found
 
 
 def test_failures_are_never_on_the_value_axis() -> None:
