@@ -15,7 +15,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from sessions_app import words
-from sessions_app.placing import FAILED, Placed, Point, log2, place
+from sessions_app.placing import FAILED, Placed, Point, log2, place, ticks
 
 LABELLED_KEEPS = 3
 MARKERS = 2000
@@ -29,32 +29,6 @@ FAILED_AXIS: dict[str, Any] = {
     "fixedrange": True,
 }
 """The rail of failed runs under a plot: never the value axis."""
-TICKS = (
-    0.25,
-    0.5,
-    0.6,
-    0.7,
-    0.8,
-    0.9,
-    1,
-    1.1,
-    1.25,
-    1.5,
-    1.75,
-    2,
-    2.5,
-    3,
-    4,
-    6,
-    8,
-    12,
-    16,
-    24,
-    32,
-    64,
-    128,
-    256,
-)
 
 
 def to_json(figure: go.Figure) -> dict[str, Any]:
@@ -237,10 +211,8 @@ def _layout(
     unit: str,
 ) -> dict[str, Any]:
     low, high = _range([p.y for p in placed] + [r for _, r in steps], floor)
-    fine = (0.9, 1.1) if high - low > 0.6 else ()
-    ticks = [t for t in TICKS if low <= log2(t) <= high and t not in fine] or [1]
-    ticks = ticks[:: max(1, len(ticks) // 7)] if 1 not in ticks[:: max(1, len(ticks) // 7)] else ticks
-    text = [words.quantity(baseline / t, unit) for t in ticks] if baseline else [f"{t:g}×" for t in ticks]
+    marked = ticks(low, high)
+    text = [words.quantity(baseline / t, unit) for t in marked] if baseline else [f"{t:g}×" for t in marked]
     return {
         "uirevision": "speedup",
         "margin": {"l": 54, "r": 64, "t": 8, "b": 40},
@@ -248,7 +220,7 @@ def _layout(
         "hovermode": "closest",
         "xaxis": {"range": [-0.6, last + 0.6], "title": {"text": "Experiment"}, "showgrid": False, "zeroline": False,
                   "tick0": 0, "dtick": max(1, -(-last // 13)), "anchor": "y2"},
-        "yaxis": {"range": [low, high], "tickvals": [log2(t) for t in ticks], "ticktext": text, "zeroline": False,
+        "yaxis": {"range": [low, high], "tickvals": [log2(t) for t in marked], "ticktext": text, "zeroline": False,
                   "domain": [0.16, 1]},
         "yaxis2": FAILED_AXIS,
     }  # fmt: skip

@@ -16,14 +16,13 @@ from sessions_app import words
 from sessions_app.charts import (
     FAILED_AXIS,
     MARKERS,
-    TICKS,
     add_failures,
     base_shapes,
     hover,
     plain_text,
     whisker,
 )
-from sessions_app.placing import FAILED, Point, log2, place
+from sessions_app.placing import FAILED, Point, log2, place, ticks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +53,7 @@ def alone(points: Sequence[Point], *, floor: float | None = None) -> go.Figure:
     add_failures(figure, points)
     last = max([p.number for p in points] + [4])
     layout = _compare_layout(
-        [1.0, 1 + (floor or 0.02) * 2, *(min(max(p.own or 1, 0.25), 64) for p in known)], last
+        [1.0, 1 + (floor or 0.02) * 2, *(min(max(p.own or 1, 2**-4), 2**12) for p in known)], last
     )
     layout["yaxis"]["domain"] = [0.16, 1]
     layout["xaxis"]["anchor"] = "y2"
@@ -163,7 +162,7 @@ def compare(series: Sequence[Series]) -> go.Figure:
 def _compare_layout(ratios: list[float], last: int) -> dict[str, Any]:
     low, high = min(log2(r) for r in ratios), max(log2(r) for r in ratios)
     air = max((high - low) * 0.1, 0.1)
-    ticks = [t for t in TICKS if low - air <= log2(t) <= high + air] or [1]
+    marked = ticks(low - air, high + air)
     return {
         "uirevision": "compare",
         "showlegend": False,
@@ -171,8 +170,8 @@ def _compare_layout(ratios: list[float], last: int) -> dict[str, Any]:
         "margin": {"l": 54, "r": 110, "t": 8, "b": 40},
         "xaxis": {"range": [-0.6, last + 0.6], "title": {"text": "Experiment"}, "showgrid": False, "zeroline": False,
                   "tick0": 0, "dtick": max(1, -(-last // 13))},
-        "yaxis": {"range": [low - air, high + air], "tickvals": [log2(t) for t in ticks],
-                  "ticktext": [f"{t:g}×" for t in ticks], "zeroline": False},
+        "yaxis": {"range": [low - air, high + air], "tickvals": [log2(t) for t in marked],
+                  "ticktext": [f"{t:g}×" for t in marked], "zeroline": False},
     }  # fmt: skip
 
 

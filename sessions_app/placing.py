@@ -77,3 +77,19 @@ def _spot(point: Point, best: float) -> Placed | None:
 
 def log2(value: float) -> float:
     return math.log2(max(value, 2**-6))
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Round ratios to label between two log2 heights, 1 among them: the narrower the finer, about nine at most."""
+    span = high - low
+    if span > 4:
+        step = math.ceil(span / 8)
+        chosen = [2.0**n for n in range(-10, 16) if n % step == 0]
+    else:
+        chosen = list(_FINE if span <= 0.6 else _QUARTERS if span <= 1.6 else _HALVES)
+    return [t for t in chosen if low <= log2(t) <= high] or [1.0]
+
+
+_FINE = (0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.5)
+_QUARTERS = (0.5, 0.6, 0.7, 0.8, 1, 1.25, 1.5, 1.75, 2, 2.5, 3)
+_HALVES = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16)

@@ -101,6 +101,14 @@ def test_time_is_a_view_of_the_same_heights() -> None:
     assert "1×" in ratio["layout"]["yaxis"]["ticktext"] and "1,284 ms" in time["layout"]["yaxis"]["ticktext"]
 
 
+@pytest.mark.parametrize(("low", "high"), [(-0.05, 0.1), (-0.5, 1.2), (-1, 3), (-0.5, 7.2), (-6, 12)])
+def test_an_axis_has_few_round_ticks_and_one_among_them(low: float, high: float) -> None:
+    from sessions_app.placing import ticks
+
+    found = ticks(low, high)
+    assert 1 in found and len(found) <= 10 and found == sorted(found)
+
+
 def test_an_empty_session_shows_its_baseline_alone() -> None:
     found = traces(charts.speedup([]))
     assert set(found) == {"best", "baseline", "rail"} and found["baseline"]["y"] == [0]
