@@ -17,6 +17,7 @@ from engine.rules.looking import build, most_items, own_nodes, words
 from engine.rules.shape import Case, Proposal, Rule, code, proposal
 from engine.rules.waiting import alone, callee, in_the_open, unique
 from engine.site import Site
+from engine.site.judging import plain_target
 
 WAITS = frozenset({"asyncio.sleep"})
 MOST = 100
@@ -58,7 +59,13 @@ def _comprehension(site: Site, node: ast.ListComp) -> Iterator[Proposal]:
 def _loop(site: Site, node: ast.For) -> Iterator[Proposal]:
     """``for x in xs: out.append(await f(x))``."""
     out, awaited = _appended(site, node)
-    if awaited is None or node.orelse or not in_the_open(site, node) or not _dead_afterwards(site, node):
+    if (
+        awaited is None
+        or node.orelse
+        or not plain_target(node.target)
+        or not in_the_open(site, node)
+        or not _dead_afterwards(site, node)
+    ):
         return
     obligations = together(site, awaited, node.iter)
     if obligations is None or out in {each.id for each in ast.walk(awaited) if isinstance(each, ast.Name)}:

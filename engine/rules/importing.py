@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from engine.facts import Facts
 from engine.site import Site, known
@@ -16,6 +16,10 @@ LEAST_SHARE = 0.05
 
 STAY = frozenset({"typing", "typing_extensions"})
 """Everything imports these, and what they give is for the module's own top."""
+
+PLAIN_DECORATORS = known.words(
+    "property staticmethod classmethod contextmanager asynccontextmanager cached_property setter"
+)
 
 Import = ast.Import | ast.ImportFrom
 
@@ -118,6 +122,23 @@ def annotation_nodes(site: Site) -> set[int]:
         elif isinstance(node, ast.AnnAssign):
             found.append(node.annotation)
     return {id(each) for annotation in found if annotation is not None for each in ast.walk(annotation)}
+
+
+def in_annotation_text(site: Site, names: Sequence[str]) -> bool:
+    """Whether an annotation written as text speaks of one of the names."""
+    inside = annotation_nodes(site)
+    texts = [n.value for n in ast.walk(site.tree) if id(n) in inside and isinstance(n, ast.Constant)]
+    return any(name in text for text in texts if isinstance(text, str) for name in names)
+
+
+def decorated(node: ast.AST) -> bool:
+    """Whether a decorator other than the language's own could look at, or compile, what is below it."""
+    for each in getattr(node, "decorator_list", []):
+        called = each.func if isinstance(each, ast.Call) else each
+        name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+        if name not in PLAIN_DECORATORS:
+            return True
+    return False
 
 
 def reads_later(site: Site) -> bool:

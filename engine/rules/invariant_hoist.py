@@ -12,7 +12,17 @@ from collections.abc import Iterator, Sequence
 
 from engine.edit import Change
 from engine.facts import Facts
-from engine.rules.looking import LOOPS, build, header, loops_around, own_nodes, repeated, statement_of, words
+from engine.rules.looking import (
+    LOOPS,
+    at_once,
+    build,
+    header,
+    loops_around,
+    own_nodes,
+    repeated,
+    statement_of,
+    words,
+)
 from engine.rules.shape import Case, Proposal, Rule, code, proposal
 from engine.site import Site, roles
 from engine.site.judging import TOTAL
@@ -28,6 +38,7 @@ _WORDS = {
     "max": "largest",
     "min": "smallest",
 }
+_QUESTIONS = frozenset({"isinstance", "issubclass", "hasattr", "getattr", "callable", "type", "id"})
 _CANDIDATES = (ast.Call, ast.BinOp, ast.Compare, ast.Subscript, ast.Attribute)
 
 
@@ -57,6 +68,8 @@ def hoistable(site: Site, node: ast.expr) -> ast.AST | None:
         return None
     best = None
     for loop in loops_around(site, node):
+        if guarded_inside(site, node, loop):
+            break
         start = loop if isinstance(loop, LOOPS) else statement_of(site, loop)
         if (
             isinstance(loop, ast.AsyncFor)
@@ -67,6 +80,41 @@ def hoistable(site: Site, node: ast.expr) -> ast.AST | None:
         if site.analysis.judge(node).total or _first_tested(site, node, loop):
             best = loop
     return best
+
+
+def guarded_inside(site: Site, node: ast.expr, loop: ast.AST) -> bool:
+    """Whether the loop asks what its names are before it evaluates ``node``, or handles what that may raise.
+
+    Such a question may be about a type that was never seen, so then only a proof from the source is good enough.
+    """
+    if site.blind.judge(node).total:
+        return False
+    for above in site.scopes.chain(node):
+        if isinstance(above, ast.Try | ast.Match) or type(above).__name__ == "TryStar":
+            return True
+        if above is loop:
+            break
+    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    inside = (each for part in repeated(loop) for each in ast.walk(part))
+    return any(isinstance(each, ast.Name) and each.id in names and _asked(site, each) for each in inside)
+
+
+def _asked(site: Site, use: ast.Name) -> bool:
+    """Whether this use asks what kind of object the name holds: ``is``, ``isinstance`` and such, its bare truth."""
+    parent = site.scopes.parents.get(use)
+    if isinstance(parent, ast.Compare):
+        none = any(
+            isinstance(each, ast.Constant) and each.value is None
+            for each in [parent.left, *parent.comparators]
+        )
+        return none or any(isinstance(op, ast.Is | ast.IsNot) for op in parent.ops)
+    if isinstance(parent, ast.Call):
+        return isinstance(parent.func, ast.Name) and parent.func.id in _QUESTIONS
+    if isinstance(parent, ast.If | ast.While | ast.IfExp):
+        return parent.test is use
+    if isinstance(parent, ast.UnaryOp):
+        return isinstance(parent.op, ast.Not)
+    return isinstance(parent, ast.BoolOp) or (isinstance(parent, ast.comprehension) and use in parent.ifs)
 
 
 def _worth_it(site: Site, node: ast.expr) -> bool:
@@ -105,8 +153,9 @@ def _only_read(site: Site, node: ast.expr) -> bool:
 
 def _stays(site: Site, node: ast.expr, loop: ast.AST, start: ast.stmt) -> bool:
     """Whether nothing that runs between the new place and the last round changes what ``node`` gives."""
-    inside = [*([loop.iter] if isinstance(loop, ast.For) else []), *repeated(loop)]
-    stretch = inside if loop is start else header(start)
+    if isinstance(loop, ast.GeneratorExp) and not at_once(site, loop):
+        return False
+    stretch = [loop] if loop is start else header(start)
     if not site.analysis.untouched(node, site.analysis.effects(stretch)):
         return False
     uses = [each for each in ast.walk(node) if isinstance(each, ast.Name)]
@@ -395,6 +444,12 @@ RULE = Rule(
 
                     return [grow() + n * n * 3 for _ in xs]
             """),
+            function="f",
+            facts=INTS,
+        ),
+        Case(
+            why="the loop asks whether there is a text at all",
+            source="def f(xs, s):\n    return [s.lower().strip() if s is not None else x for x in xs]\n",
             function="f",
             facts=INTS,
         ),

@@ -10,7 +10,14 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from engine.edit import Change
-from engine.rules.importing import Import, costly_imports, import_facts, source_of
+from engine.rules.importing import (
+    Import,
+    costly_imports,
+    decorated,
+    import_facts,
+    in_annotation_text,
+    source_of,
+)
 from engine.rules.shape import Case, Proposal, Rule, code, proposal
 from engine.site import Site
 from engine.site.scopes import FUNCTIONS
@@ -28,7 +35,12 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 def find(site: Site) -> Iterator[Proposal]:
     for node, names in costly_imports(site):
         users = _users(site, names)
-        if users is None or not 0 < len(users) <= FEW or any(_hot(site, each) for each in users):
+        if (
+            in_annotation_text(site, names)
+            or users is None
+            or not 0 < len(users) <= FEW
+            or any(_hot(site, each) for each in users)
+        ):
             continue
         if source_of(site, node) not in LOOPS or not any(isinstance(f, ast.AsyncFunctionDef) for f in users):
             yield from _propose(site, node, users)
@@ -41,7 +53,7 @@ def _users(site: Site, names: Sequence[str]) -> dict[Function, set[str]] | None:
         uses = site.scopes.uses_of(name, site.scopes.module)
         for use in uses:
             function = _outermost(site, use)
-            if function is None or not isinstance(use.ctx, ast.Load):
+            if function is None or not isinstance(use.ctx, ast.Load) or decorated(function):
                 return None
             found.setdefault(function, set()).add(name)
         if not uses:

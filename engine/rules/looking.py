@@ -55,6 +55,13 @@ def repeated(loop: ast.AST) -> list[ast.AST]:
     return [first.target, *first.ifs, *generators[1:], *outs]
 
 
+def at_once(site: Site, generator: ast.GeneratorExp) -> bool:
+    """Whether a builtin consumes the generator where it stands, so that it runs inside its statement."""
+    call = site.scopes.parents.get(generator)
+    names = ("any", "all", "sum", "list", "tuple", "set", "sorted", "min", "max")
+    return isinstance(call, ast.Call) and site.types.builtin(call.func) in names
+
+
 def statement_of(site: Site, node: ast.AST) -> ast.stmt:
     """The statement that ``node`` is or belongs to."""
     for each in (node, *site.scopes.chain(node)):

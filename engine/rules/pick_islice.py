@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from engine.edit import Change
 from engine.edit.imports import bring
 from engine.facts import Facts
-from engine.rules.looking import own_nodes, words
+from engine.rules.looking import MANY, own_nodes, words
 from engine.rules.shape import Case, Proposal, Rule, code, proposal
 from engine.site import Site
 from engine.site.kinds import SETS, VIEWS, Kinds, within
@@ -65,7 +65,7 @@ def _wanted(index: ast.expr) -> tuple[int, bool] | None:
 
 
 def _whole(node: ast.expr) -> int | None:
-    if isinstance(node, ast.Constant) and type(node.value) is int and node.value >= 0:
+    if isinstance(node, ast.Constant) and type(node.value) is int and 0 <= node.value <= MANY:
         return node.value
     return None
 

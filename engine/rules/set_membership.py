@@ -13,12 +13,12 @@ from engine.edit import Change
 from engine.facts import Facts
 from engine.rules.looking import (
     LOOPS,
+    at_once,
     build,
     header,
     loops_around,
     most_items,
     own_nodes,
-    repeated,
     statement_of,
     words,
 )
@@ -69,7 +69,7 @@ def _widest_loop(site: Site, node: ast.Compare) -> ast.AST | None:
         start = loop if isinstance(loop, LOOPS) else statement_of(site, loop)
         if not site.analysis.untouched(held, site.analysis.effects(_stretch(loop, start))):
             break
-        if isinstance(loop, ast.GeneratorExp) and not _at_once(site, loop):
+        if isinstance(loop, ast.GeneratorExp) and not at_once(site, loop):
             break
         if site.analysis.bound_before(held.id, site.analysis.own, start):
             best = loop
@@ -78,16 +78,7 @@ def _widest_loop(site: Site, node: ast.Compare) -> ast.AST | None:
 
 def _stretch(loop: ast.AST, start: ast.stmt) -> list[ast.AST]:
     """What runs between making the set and the last probe."""
-    if isinstance(loop, ast.For):
-        return [loop.iter, *repeated(loop)]
-    return repeated(loop) if isinstance(loop, LOOPS) else header(start)
-
-
-def _at_once(site: Site, generator: ast.GeneratorExp) -> bool:
-    """Whether a builtin consumes the generator where it stands, so that it runs inside its statement."""
-    call = site.scopes.parents.get(generator)
-    names = ("any", "all", "sum", "list", "tuple", "set", "sorted", "min", "max")
-    return isinstance(call, ast.Call) and site.types.builtin(call.func) in names
+    return [loop] if isinstance(loop, LOOPS) else header(start)
 
 
 def _propose(site: Site, loop: ast.AST, name: str, probes: list[ast.Compare]) -> Iterator[Proposal]:

@@ -15,6 +15,7 @@ from engine.rules.importing import (
     Import,
     annotation_nodes,
     costly_imports,
+    decorated,
     import_facts,
     imported_tops,
     own_tops,
@@ -32,9 +33,6 @@ READERS = words(
 """Packages that evaluate annotations of what they are given."""
 LOCAL_READERS = words("dataclasses sqlalchemy click flask functools singledispatch")
 """Packages that may, so that a file that uses them is left alone."""
-PLAIN_DECORATORS = words(
-    "property staticmethod classmethod contextmanager asynccontextmanager cached_property setter"
-)
 
 
 def find(site: Site) -> Iterator[Proposal]:
@@ -63,14 +61,8 @@ def _evaluated(site: Site) -> bool:
 
 
 def _decorated(site: Site) -> bool:
-    """Whether a decorator other than the language's own could read a function's annotations."""
-    for node in ast.walk(site.tree):
-        for each in getattr(node, "decorator_list", []):
-            called = each.func if isinstance(each, ast.Call) else each
-            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-            if name not in PLAIN_DECORATORS:
-                return True
-    return False
+    """Whether some decorator could read a function's annotations."""
+    return any(decorated(node) for node in ast.walk(site.tree))
 
 
 def _propose(site: Site, node: Import) -> Iterator[Proposal]:

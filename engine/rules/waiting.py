@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from engine.facts import Facts
-from engine.rules.looking import repeated
 from engine.site import Site, roles
 from engine.site.effects import Effects
 from engine.site.judging import top_level
@@ -59,8 +58,7 @@ def afterwards(site: Site, statement: ast.stmt) -> list[ast.AST]:
     child: ast.AST = statement
     for above in site.scopes.chain(statement):
         if isinstance(above, ast.For | ast.While | ast.AsyncFor):
-            found.extend(repeated(above))
-            found.extend(above.orelse)
+            found.append(above)
         else:
             for name in ("body", "orelse", "finalbody"):
                 block = getattr(above, name, [])
@@ -132,6 +130,8 @@ def _private_read(site: Site, node: ast.AST, verdict: Verdict) -> bool:
         return True
     if owner.is_module:
         return _fixed_global(site, node)
+    if owner is not site.analysis.own and not owner.is_comprehension:
+        return False
     if within(site.types.of(node), SCALARS) or site.analysis.fresh(node.id) or owner.is_comprehension:
         return True
     return _looked_into(site, node, verdict)
@@ -153,11 +153,11 @@ def _fixed_global(site: Site, node: ast.Name) -> bool:
 
 def _looked_into(site: Site, node: ast.Name, verdict: Verdict) -> bool:
     """A local that may be an object others hold: handing it on is fine, looking into it needs the caller's word."""
-    parent = site.scopes.parents.get(node)
-    if roles.role(site.scopes, node) != roles.READ or isinstance(parent, _OPERATORS):
+    if roles.role(site.scopes, node) != roles.READ:
         return True
     kinds: Kinds | None = site.types.of(node)
-    if not within(kinds, SEQUENCES | SETS):
+    operand = isinstance(site.scopes.parents.get(node), _OPERATORS)
+    if not operand and not within(kinds, SEQUENCES | SETS):
         return False
     verdict.obligations.append(f"nobody changes {node.id} meanwhile")
     return True

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from engine.site import known, roles
 from engine.site.infer import Types
 from engine.site.judging import EFFECT, MILD, TOTAL, Judge, Judgement, top_level
-from engine.site.kinds import CONTAINERS, MUTABLE, SCALARS, Kinds, names, within
+from engine.site.kinds import CONTAINERS, MUTABLE, SCALARS, SEQUENCES, SETS, Kinds, names, within
 from engine.site.scopes import COMPREHENSIONS, FUNCTIONS, Scope, Scopes
 
 _UNFOLLOWED = (
@@ -38,6 +38,10 @@ class Effects:
     mild: list[ast.AST] = field(default_factory=list)
     leaves: list[ast.AST] = field(default_factory=list)
     awaits: list[ast.AST] = field(default_factory=list)
+
+
+_SELF_CONTAINED = SCALARS | SEQUENCES | SETS | {"dict", "bytearray"}
+"""Kinds that do not look into another object, as views of a dict do."""
 
 
 class Analysis(Judge):
@@ -144,6 +148,9 @@ class Analysis(Judge):
             found.unknown.append(node)
             return
         found.changes.append(Change(root_of(node.value), isinstance(node.value, ast.Name), kinds))
+        key = node.slice if isinstance(node, ast.Subscript) else None
+        if key is not None and not isinstance(key, ast.Slice) and not within(self.types.of(key), SCALARS):
+            found.mild.append(node)
         parent = self.scopes.parents.get(node)
         if isinstance(parent, ast.AugAssign):
             held = self.types.of(ast.copy_location(_loaded(node), node))
@@ -197,14 +204,28 @@ class Analysis(Judge):
             return False
         for node in bound:
             parent = self.scopes.parents.get(node)
-            simple = isinstance(parent, ast.Assign | ast.AnnAssign) and parent.value is not None
+            single = isinstance(parent, ast.AnnAssign) or (
+                isinstance(parent, ast.Assign) and len(parent.targets) == 1
+            )
+            simple = single and parent.value is not None  # type: ignore[union-attr]
             if isinstance(parent, ast.AugAssign) and within(self.types.of_target(parent.target), MUTABLE):
                 continue
             if not isinstance(node, ast.Name) or not simple or not self.makes(parent.value):  # type: ignore[union-attr]
                 return False
         uses = self.scopes.uses_of(name, self.own)
         here = all(self._same_function(use) for use in uses)
-        return here and all(roles.role(self.scopes, use) not in (roles.ALIAS, roles.ESCAPE) for use in uses)
+        kept = (use for use in uses if roles.role(self.scopes, use) in (roles.ALIAS, roles.ESCAPE))
+        return here and all(self._copied(use) for use in kept)
+
+    def _copied(self, use: ast.Name) -> bool:
+        """Given to a method of a builtin that takes the items out and forgets the container."""
+        call = self.scopes.parents.get(use)
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute) or use not in call.args:
+            return False
+        kinds = self.types.of(call.func.value)
+        return call.func.attr in ("extend", "update", "join") and within(
+            kinds, {"list", "set", "dict", "str"}
+        )
 
     def _same_function(self, use: ast.AST) -> bool:
         return self.scopes.function_around(use) is self.function
@@ -215,12 +236,19 @@ class Analysis(Judge):
             return True
         if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult | ast.Add):
             return within(self.types.of(value), {"list"})
-        return isinstance(value, ast.Call) and self.types.builtin(value.func) in (
-            "list",
-            "dict",
-            "set",
-            "sorted",
-        )
+        if isinstance(value, ast.Subscript):
+            return isinstance(value.slice, ast.Slice) and within(self.types.of(value.value), {"list"})
+        if not isinstance(value, ast.Call):
+            return False
+        if isinstance(value.func, ast.Attribute):
+            return self._makes_by_method(value.func)
+        return self.types.builtin(value.func) in ("list", "dict", "set", "sorted")
+
+    def _makes_by_method(self, method: ast.Attribute) -> bool:
+        kinds = self.types.of(method.value)
+        if within(kinds, {"str", "bytes"}):
+            return method.attr in ("split", "rsplit", "splitlines")
+        return method.attr == "copy" and within(kinds, {"list", "dict", "set"})
 
     def untouched(self, node: ast.expr, effects: Effects) -> bool:
         """Whether evaluating ``node`` before or after ``effects`` gives the same: its names and what it looks into."""
@@ -261,7 +289,10 @@ class Analysis(Judge):
     def _apart(self, node: ast.expr, change: Change) -> bool:
         """Whether what ``node`` reads cannot be the object that was changed."""
         kinds, root = self.types.of(node), root_of(node)
-        if kinds and change.kinds and not names(kinds) & names(change.kinds):
+        seen = names(kinds)
+        if not seen or not seen <= _SELF_CONTAINED:
+            return False
+        if change.kinds and not seen & names(change.kinds):
             return True
         if change.direct and change.root != root and self.fresh(change.root):
             return True

@@ -207,15 +207,56 @@ class Types:
         return self._contents(observed(self.facts.arg_types.get(name)), scope, name, given=True)
 
     def _contents(self, kinds: Kinds | None, scope: Scope, name: str, *, given: bool = False) -> Kinds | None:
-        """Element types hold only while nothing puts other elements in through this name."""
+        """Element types hold only while nothing unknown is put in through this name."""
         if not kinds or not any(kind.items for kind in kinds):
             return kinds
-        bad = {roles.CHANGE} if given else {roles.CHANGE, roles.ESCAPE, roles.ALIAS}
-        if any(roles.role(self.scopes, use) in bad for use in self.scopes.uses_of(name, scope)):
+        uses = [(use, roles.role(self.scopes, use)) for use in self.scopes.uses_of(name, scope)]
+        if not given and any(role in (roles.ESCAPE, roles.ALIAS) for _, role in uses):
             return frozenset(_hollow(kind) for kind in kinds)
-        return (
-            kinds if given or not self._changes else frozenset(_hollow(kind, within=True) for kind in kinds)
-        )
+        added = [self._added(use, kinds) for use, role in uses if role == roles.CHANGE]
+        if None in added:
+            return frozenset(_hollow(kind) for kind in kinds)
+        held = frozenset(_with(kind, [each for each in added if each is not None]) for kind in kinds)
+        return held if given or not self._changes else frozenset(_hollow(kind, within=True) for kind in held)
+
+    def _added(self, use: ast.Name, kinds: Kinds) -> tuple[Kinds | None, ...] | None:
+        """What a change through ``use`` puts into each slot of the container; None when that is not known."""
+        parent = self.scopes.parents.get(use)
+        if isinstance(parent, ast.Attribute):
+            call = self.scopes.parents.get(parent)
+            return self._added_by(parent.attr, call) if isinstance(call, ast.Call) else None
+        if (
+            not isinstance(parent, ast.Subscript)
+            or parent.value is not use
+            or isinstance(parent.slice, ast.Slice)
+        ):
+            return None
+        above = self.scopes.parents.get(parent)
+        if isinstance(above, ast.Delete):
+            return ()
+        value = self._put(above, kinds)
+        return (self.of(parent.slice), value) if within(kinds, {"dict"}) else (value,)
+
+    def _put(self, statement: ast.AST | None, kinds: Kinds) -> Kinds | None:
+        """What ``x[k] = value`` or ``x[k] += value`` stores."""
+        if isinstance(statement, ast.Assign):
+            return self.of(statement.value)
+        if isinstance(statement, ast.AugAssign):
+            held = union(kind.items[-1] if kind.items else None for kind in kinds)
+            return self._operated(held, statement.op, self.of(statement.value))
+        return None
+
+    def _added_by(self, method: str, call: ast.Call) -> tuple[Kinds | None, ...] | None:
+        args = call.args
+        if method in ("append", "add") and len(args) == 1:
+            return (self.of(args[0]),)
+        if method == "insert" and len(args) == 2:
+            return (self.of(args[1]),)
+        if method == "extend" and len(args) == 1:
+            return (_tupled(self.iterated(args[0])),)
+        if method == "setdefault" and len(args) == 2:
+            return (self.of(args[0]), self.of(args[1]))
+        return () if method in ("clear", "discard", "pop", "popitem", "remove", "reverse", "sort") else None
 
     def _stored(self, target: ast.expr) -> Kinds | None:
         """What one store puts under a name, looking at the statement around the target."""
@@ -426,6 +467,8 @@ class Types:
             return kinds if within(kinds, SEQUENCES | {"str", "bytes"}) else None
         if within(kinds, {"dict"}):
             return union(kind.items[-1] if kind.items else None for kind in kinds or ())
+        if self.of(node.slice) == NOTHING:
+            return NOTHING
         if within(kinds, SEQUENCES | {"str", "bytes", "range"}) and within(self.of(node.slice), WHOLE):
             return elements(kinds)
         return None
@@ -512,11 +555,19 @@ class Types:
             return self.iterated(first) if len(node.args) == 1 else union(self.of(arg) for arg in node.args)
         if name == "sum" and len(node.args) == 1:
             item = self.iterated(first)
+            if item == NOTHING:
+                return only(INT)
             return (
                 only(INT) if within(item, WHOLE) else join(only(INT), item) if within(item, NUMBERS) else None
             )
-        if name == "round" and len(node.args) == 1 and within(self.of(first), NUMBERS):
-            return only(INT)
+        if name == "round" and len(node.args) == 1:
+            return (
+                only(INT)
+                if within(self.of(first), NUMBERS)
+                else NOTHING
+                if self.of(first) == NOTHING
+                else None
+            )
         return None
 
     def _method_result(self, method: ast.Attribute, node: ast.Call) -> Kinds | None:
@@ -578,6 +629,15 @@ def _hollow_item(item: Kinds | None) -> Kinds | None:
     if item is None:
         return None
     return frozenset(_hollow(kind) if kind.name in MUTABLE else _hollow(kind, within=True) for kind in item)
+
+
+def _with(kind: Kind, added: list[tuple[Kinds | None, ...]]) -> Kind:
+    """The container with more kinds in each slot."""
+    items = list(kind.items)
+    for each in added:
+        for at, more in enumerate(each[: len(items)]):
+            items[at] = join(items[at], more)
+    return Kind(kind.name, tuple(items))
 
 
 def _plain_tuple(kind: Kind) -> Kind:

@@ -228,7 +228,7 @@ class Judge:
     def _comprehension(self, generators: list[ast.comprehension], outs: list[ast.expr]) -> Judgement:
         found = self.all(outs)
         for each in generators:
-            if each.is_async or not _plain_target(each.target):
+            if each.is_async or not plain_target(each.target):
                 return EFFECT
             simple = isinstance(each.target, ast.Name)
             found = found & self.judge(each.iter) & self.iterates(each.iter) & self.all(each.ifs)
@@ -295,10 +295,10 @@ class Judge:
         plain = not keys and not any(isinstance(arg, ast.Starred) for arg in node.args)
         kinds = [self.types.of(arg) for arg in node.args]
         if name in ("isinstance", "issubclass", "type"):
-            builtin_class = (
-                name == "isinstance" and len(node.args) == 2 and self._builtin_classes(node.args[1])
-            )
-            return (TOTAL if builtin_class else MILD) if plain else EFFECT
+            asked = name == "isinstance" and len(node.args) == 2 and kinds[0] is not None
+            return (TOTAL if asked and self._builtin_classes(node.args[1]) else MILD) if plain else EFFECT
+        if name == "reversed" and not all(within(kind, SEQUENCES | {"str", "range"}) for kind in kinds):
+            return MILD
         if name in ("enumerate", "zip", "reversed"):
             return TOTAL if plain and all(self.iterates(a) == TOTAL for a in node.args) else MILD
         if "key" in keys or not all(self._builtin_value(arg) for arg in node.args):
@@ -332,7 +332,7 @@ class Judge:
             return name == "range" and len(node.args) == 2 and all(within(k, WHOLE) for k in kinds)
         kind, item = kinds[0], self.types.iterated(node.args[0])
         if name == "len":
-            return within(kind, CONTAINERS)
+            return within(kind, CONTAINERS - {"range"})
         if name in ("list", "tuple"):
             return within(kind, CONTAINERS) or isinstance(node.args[0], ast.GeneratorExp)
         if name in ("set", "frozenset"):
@@ -439,16 +439,16 @@ def scalar_contents(kinds: Kinds | None) -> bool:
     for kind in kinds:
         if kind.name in SCALARS or kind.name in ("str", "bytes", "bytearray", "range"):
             continue
-        if kind.name not in CONTAINERS or not kind.items:
+        if kind.name not in CONTAINERS | {"iterator"} or not kind.items:
             return False
         if not all(item is not None and (not item or within(item, SCALARS)) for item in kind.items):
             return False
     return True
 
 
-def _plain_target(target: ast.expr) -> bool:
+def plain_target(target: ast.expr) -> bool:
     if isinstance(target, ast.Tuple | ast.List):
-        return all(_plain_target(each) for each in target.elts)
+        return all(plain_target(each) for each in target.elts)
     return isinstance(target, ast.Name)
 
 

@@ -78,15 +78,10 @@ def _attribute(scopes: Scopes, node: ast.Attribute) -> str:
 def _argument(scopes: Scopes, call: ast.Call, node: ast.expr) -> str:
     func = call.func
     if not isinstance(func, ast.Name) or func.id not in known.PURE_BUILTINS or not hasattr(builtins, func.id):
-        if isinstance(func, ast.Attribute) and func.attr in _READING_ARGUMENTS and node is not func:
-            return READ
         return ESCAPE
     if (func.id in ("min", "max") and len(call.args) > 1) or (func.id == "sum" and node is not call.args[0]):
         return ESCAPE  # the argument itself may be the result
     return READ if scopes.resolve(func) is None else ESCAPE
-
-
-_READING_ARGUMENTS = frozenset({"extend", "update", "join"})
 
 
 def changes_something(function: ast.AST) -> bool:
