@@ -24,8 +24,8 @@ MOST_NUMBER = 1 << 62
 class Tuning:
     """How a workload is run, chosen once by calibration on A: the same for both versions and every process.
 
-    ``per_pass`` is how many calls one pass makes, ``pass_ns`` what a pass takes, ``used`` of ``recorded`` inputs fit
-    the budget, ``inputs`` their digest, ``more`` goes to the processes as it is.
+    ``per_pass`` is how many calls a value is divided by (1 where it is a mean already), ``pass_ns`` the wall time of a
+    pass. ``used`` of ``recorded`` inputs fit the budget, ``inputs`` is their digest, ``more`` goes to the processes.
     """
 
     loops: int

@@ -12,8 +12,10 @@ import os
 import sys
 
 MOST_CALLS = 512
-PASS_NS = 20000000
+PASS_NS = 8000000
 COPY_BYTES = 64 << 20
+COPIES_A_VALUE, COPIES_A_PROCESS = 512, 8192
+VALUE_WALL_NS, PROCESS_WALL_NS = 20000000, 250000000
 BIG_BLOB = 1 << 20
 TOGETHER = 4
 RAISED = (Exception, SystemExit)
@@ -141,6 +143,17 @@ class Calls:
         gc.collect()
         self.timer.end_aside()
         return self.run(passes)
+
+    @property
+    def clock(self):
+        """Which of the two clocks decides: 0 for CPU, 1 for wall."""
+        return 1 if self.job["metric"] == "wall" else 0
+
+    def timed(self, number, loops):
+        """Like ``value``, but always the whole time it took: (cpu ns, wall ns)."""
+        before = self.timer.span_cpu, self.timer.span_wall
+        self.value(number, loops)
+        return self.timer.span_cpu - before[0], self.timer.span_wall - before[1]
 
     def results(self, number):
         """One pass whose results are kept: (cpu ns, wall ns, digest of the results in the order of the plan)."""
@@ -278,21 +291,20 @@ def calibrate(calls):
     if not usable:
         return {"error": "none of the recorded calls can be loaded here"}
     find_changes(calls, usable)
-    costs = cost_of(calls, usable)
-    order = sorted(costs, key=lambda index: (costs[index], index))
-    if costs[order[0]] > calls.job["most_ns"]:
-        return {"needs": costs[order[0]]}
-    plan = repeats_of(calls, order, costs)
-    while sum(costs[i] * r for i, r in plan) > calls.job["most_ns"] and len(plan) > 1:
+    costs, walls = costs_of(calls, usable)
+    order = sorted(walls, key=lambda index: (walls[index], index))
+    if walls[order[0]] > calls.job["most_ns"]:
+        return {"needs": walls[order[0]]}
+    plan = repeats_of(calls, order, costs, walls)
+    while sum(walls[i] * r for i, r in plan) > calls.job["most_ns"] and len(plan) > 1:
         plan.pop()
     calls.plan = sorted(plan)
-    loops, pass_ns = loops_of(calls)
-    each = sum(repeats for _, repeats in calls.plan) * (TOGETHER if calls.waits else 1)
+    loops, pass_ns, wall_ns = loops_of(calls)
     return {
-        "plan": calls.plan, "loops": loops, "values": calls.core.how_many(pass_ns, loops), "pass_ns": pass_ns,
+        "plan": calls.plan, "loops": loops, "values": values_of(calls, loops, pass_ns, wall_ns), "pass_ns": wall_ns,
         "fresh": sorted(calls.fresh), "stateful": calls.stateful, "lazy": calls.lazy, "recorded": len(calls.items),
-        "used": len(plan), "per_pass": each, "keep_first": pass_ns > calls.core.LONG_CALL_NS,
-        "inputs": inputs_of(calls),
+        "used": len(plan), "per_pass": 1 if calls.waits else sum(repeats for _, repeats in calls.plan),
+        "keep_first": wall_ns > calls.core.LONG_CALL_NS, "inputs": inputs_of(calls),
     }
 
 
@@ -345,42 +357,49 @@ def _once(calls, index):
         return None
 
 
-def cost_of(calls, indices):
-    """Least ns of two timed calls for each index (one when the call is long), on the clock of the metric."""
-    clock = 1 if calls.job["metric"] == "wall" else 0
-    costs = {}
+def costs_of(calls, indices):
+    """Two dicts: least ns of two timed calls (one when it is long), on the metric's clock and on the wall."""
+    clock, costs, walls = calls.clock, {}, {}
     for index in indices:
         calls.plan = [(index, 1)]
-        spent = calls.value(0, 1)[clock]
-        costs[index] = max(1, spent if spent > 200000000 else min(spent, calls.value(1, 1)[clock]))
-    return costs
+        timed = [calls.timed(0, 1)]
+        if timed[0][1] < 200000000:
+            timed.append(calls.timed(1, 1))
+        costs[index] = max(1, min(each[clock] for each in timed))
+        walls[index] = max(1, min(each[1] for each in timed))
+    return costs, walls
 
 
-def repeats_of(calls, order, costs):
+def repeats_of(calls, order, costs, walls):
     """Frequencies scaled down so that a pass stays short; every kept call at least once."""
     counts = {index: max(1, int(calls.items[index].get("count") or 1)) for index in order}
-    total, spent = sum(counts.values()), sum(costs[i] * counts[i] for i in order)
-    scale = min(1.0, MOST_CALLS / float(total), PASS_NS / float(spent))
+    spent = sum(costs[i] * counts[i] for i in order)
+    waited = sum(walls[i] * counts[i] for i in order)
+    limits = MOST_CALLS / float(sum(counts.values())), PASS_NS / float(spent), 4 * PASS_NS / float(waited)
+    scale = min(1.0, *limits)
     return [(index, max(1, int(round(counts[index] * scale)))) for index in order]
 
 
 def loops_of(calls):
-    """Double the passes of a value until it takes 2 ms or more: (passes, ns of one pass)."""
-    clock = 1 if calls.job["metric"] == "wall" else 0
-    loops, heavy = 1, sum(len(calls.items[i]["blob"]) * r for i, r in calls.plan if i in calls.fresh)
-    calls.value(0, 1)
+    """Double the passes of a value until it takes 2 ms: (passes, ns of one pass, wall ns of one pass)."""
+    loops, clock = 1, calls.clock
+    copies = sum(repeats for index, repeats in calls.plan if index in calls.fresh)
+    heavy = sum(len(calls.items[i]["blob"]) * repeats for i, repeats in calls.plan if i in calls.fresh)
+    calls.timed(0, 1)
     while True:
-        spent = calls.value(loops, loops)
-        took = sum(calls.latencies[-1:]) if calls.waits else spent[clock]
-        if calls.waits or took >= calls.core.VALUE_NS or loops * 2 * heavy > COPY_BYTES or loops >= 1 << 16:
-            return loops, max(1, _pass_ns(calls, spent[clock], loops))
+        spent = calls.timed(loops, loops)
+        enough = spent[clock] >= calls.core.VALUE_NS or spent[1] >= VALUE_WALL_NS or loops >= 1 << 16
+        much = 2 * loops * heavy > COPY_BYTES or 2 * loops * copies > COPIES_A_VALUE
+        if calls.waits or enough or much:
+            return loops, max(1, spent[clock] // loops), max(1, spent[1] // loops)
         loops *= 2
 
 
-def _pass_ns(calls, spent, loops):
-    if calls.waits:
-        return spent * sum(repeats for _, repeats in calls.plan)
-    return spent // loops
+def values_of(calls, loops, pass_ns, wall_ns):
+    """About 50 ms of values, less where waiting or copying arguments would make the process long."""
+    copies = loops * sum(repeats for index, repeats in calls.plan if index in calls.fresh)
+    most = min(PROCESS_WALL_NS // (wall_ns * loops), COPIES_A_PROCESS // copies if copies else calls.core.MOST_VALUES)
+    return max(1, min(calls.core.how_many(pass_ns, loops), most))
 
 
 def measure(calls):
@@ -429,9 +448,8 @@ def peak(calls):
 def serve(calls):
     """One value for each line on standard input, for the pre-screen."""
     calls.results(0)
-    clock = 1 if calls.job["metric"] == "wall" else 0
     for number, _ in enumerate(sys.stdin, 1):
-        calls.job["send"]({"value": calls.value(number, calls.job["loops"])[clock]})
+        calls.job["send"]({"value": calls.value(number, calls.job["loops"])[calls.clock]})
 
 
 MODES = {"calibrate": calibrate, "survey": survey, "measure": measure, "peak": peak}
