@@ -17,7 +17,7 @@ from engine.rules.looking import build, most_items, own_nodes, words
 from engine.rules.shape import Case, Proposal, Rule, code, proposal
 from engine.rules.waiting import alone, callee, in_the_open, unique
 from engine.site import Site
-from engine.site.judging import plain_target
+from engine.site.scopes import plain_target
 
 WAITS = frozenset({"asyncio.sleep"})
 MOST = 100

@@ -25,6 +25,7 @@ from engine.rules.looking import (
 )
 from engine.rules.shape import Case, Proposal, Rule, code, proposal
 from engine.site import Site, roles
+from engine.site.binding import bound_before
 from engine.site.judging import TOTAL
 from engine.site.kinds import SCALARS, within
 
@@ -164,7 +165,7 @@ def _stays(site: Site, node: ast.expr, loop: ast.AST, start: ast.stmt) -> bool:
     if any(owner is not None and owner.is_comprehension and owner not in inner for _, owner in owners):
         return False
     local = [each for each, owner in owners if owner is site.analysis.own]
-    return all(site.analysis.bound_before(each.id, site.analysis.own, start) for each in local)
+    return all(bound_before(site.scopes, each.id, site.analysis.own, start) for each in local)
 
 
 def _first_tested(site: Site, node: ast.expr, loop: ast.AST) -> bool:

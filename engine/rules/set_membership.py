@@ -24,6 +24,7 @@ from engine.rules.looking import (
 )
 from engine.rules.shape import Case, Proposal, Rule, code, proposal
 from engine.site import Site
+from engine.site.binding import bound_before
 from engine.site.kinds import HASHABLE, SEQUENCES, elements, within
 
 ENOUGH = 8
@@ -71,7 +72,7 @@ def _widest_loop(site: Site, node: ast.Compare) -> ast.AST | None:
             break
         if isinstance(loop, ast.GeneratorExp) and not at_once(site, loop):
             break
-        if site.analysis.bound_before(held.id, site.analysis.own, start):
+        if bound_before(site.scopes, held.id, site.analysis.own, start):
             best = loop
     return best
 

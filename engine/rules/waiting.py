@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from engine.facts import Facts
 from engine.site import Site, roles
+from engine.site.binding import top_level
 from engine.site.effects import Effects
-from engine.site.judging import top_level
 from engine.site.kinds import SCALARS, SEQUENCES, SETS, Kinds, within, words_of
 from engine.site.scopes import FUNCTIONS
 

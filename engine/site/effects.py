@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from engine.site import known, roles
+from engine.site.binding import top_level
 from engine.site.infer import Types
-from engine.site.judging import EFFECT, MILD, TOTAL, Judge, Judgement, top_level
+from engine.site.judging import EFFECT, MILD, TOTAL, Judge, Judgement
 from engine.site.kinds import CONTAINERS, MUTABLE, SCALARS, SEQUENCES, SETS, Kinds, names, within
 from engine.site.scopes import COMPREHENSIONS, FUNCTIONS, Scope, Scopes
 

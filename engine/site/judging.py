@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from engine.site import known
+from engine.site.binding import bound_before, deletes, top_level
 from engine.site.infer import Types
 from engine.site.kinds import (
     CONTAINERS,
@@ -23,10 +24,11 @@ from engine.site.kinds import (
     WHOLE,
     Kinds,
     names,
+    scalar_contents,
     within,
 )
 from engine.site.known import words
-from engine.site.scopes import COMPREHENSIONS, FUNCTIONS, Scope, Scopes
+from engine.site.scopes import Scopes, plain_target
 
 _CLASSES = words("int float str bytes bool list tuple dict set frozenset complex bytearray")
 
@@ -393,78 +395,8 @@ class Judge:
             return True
         if owner.is_module:
             return all(
-                self.scopes.parents.get(b) is not None and not _deletes(b) for b in owner.bindings[use.id]
+                self.scopes.parents.get(b) is not None and not deletes(b) for b in owner.bindings[use.id]
             ) and any(top_level(self.scopes, b) for b in owner.bindings[use.id])
-        if owner is not self.own or any(_deletes(b) for b in owner.bindings[use.id]):
+        if owner is not self.own or any(deletes(b) for b in owner.bindings[use.id]):
             return False
-        return self.bound_before(use.id, owner, use)
-
-    def bound_before(self, name: str, owner: Scope, at: ast.AST) -> bool:
-        """Whether ``name`` of ``owner`` has a value whenever ``at`` is reached."""
-        nodes = owner.bindings.get(name, [])
-        if any(isinstance(node, ast.arg) for node in nodes):
-            return not any(_deletes(node) or isinstance(node, ast.ExceptHandler) for node in nodes)
-        binders = {id(self._binder(node)) for node in nodes}
-        child: ast.AST = at
-        for above in self.scopes.chain(at):
-            for body in _blocks(above):
-                earlier = body[: body.index(child)] if child in body else []
-                if any(id(each) in binders for each in earlier if not isinstance(each, ast.For)):
-                    return True
-            if isinstance(above, ast.For) and child in above.body and id(above) in binders:
-                return True
-            if isinstance(above, FUNCTIONS):
-                return False
-            child = above
-        return False
-
-    def _binder(self, node: ast.AST) -> ast.AST | None:
-        """The statement that surely binds when it ends: not one inside a branch of it."""
-        if isinstance(node, ast.MatchAs | ast.MatchStar | ast.MatchMapping | ast.ExceptHandler):
-            return None
-        for each in (node, *self.scopes.chain(node)):
-            if isinstance(each, ast.For):
-                return each
-            if isinstance(each, ast.stmt):
-                return each
-            if isinstance(each, (ast.BoolOp, ast.IfExp, ast.Compare, ast.comprehension, *COMPREHENSIONS)):
-                return None
-        return None
-
-
-def scalar_contents(kinds: Kinds | None) -> bool:
-    """Scalars, or containers of nothing but scalars (or empty ones)."""
-    if not kinds:
-        return False
-    for kind in kinds:
-        if kind.name in SCALARS or kind.name in ("str", "bytes", "bytearray", "range"):
-            continue
-        if kind.name not in CONTAINERS | {"iterator"} or not kind.items:
-            return False
-        if not all(item is not None and (not item or within(item, SCALARS)) for item in kind.items):
-            return False
-    return True
-
-
-def plain_target(target: ast.expr) -> bool:
-    if isinstance(target, ast.Tuple | ast.List):
-        return all(plain_target(each) for each in target.elts)
-    return isinstance(target, ast.Name)
-
-
-def _deletes(node: ast.AST) -> bool:
-    return (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Del)) or isinstance(
-        node, ast.ExceptHandler
-    )
-
-
-def top_level(scopes: Scopes, node: ast.AST) -> bool:
-    for each in (node, *scopes.chain(node)):
-        if isinstance(each, ast.stmt):
-            return scopes.parents.get(each) is scopes.tree
-    return False
-
-
-def _blocks(node: ast.AST) -> list[list[ast.AST]]:
-    found = [getattr(node, name, None) for name in ("body", "orelse", "finalbody", "handlers")]
-    return [each for each in found if isinstance(each, list)]
+        return bound_before(self.scopes, use.id, owner, use)

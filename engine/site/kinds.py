@@ -176,3 +176,17 @@ def observed(types: Mapping[str, int] | None) -> Kinds | None:
     if not types:
         return None
     return merged(union(parse(words) for words in types))
+
+
+def scalar_contents(kinds: Kinds | None) -> bool:
+    """Scalars, or containers of nothing but scalars (or empty ones)."""
+    if not kinds:
+        return False
+    for kind in kinds:
+        if kind.name in SCALARS or kind.name in ("str", "bytes", "bytearray", "range"):
+            continue
+        if kind.name not in CONTAINERS | {"iterator"} or not kind.items:
+            return False
+        if not all(item is not None and (not item or within(item, SCALARS)) for item in kind.items):
+            return False
+    return True

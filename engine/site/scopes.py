@@ -268,3 +268,9 @@ def all_args(args: ast.arguments) -> list[ast.arg]:
     """Every parameter, in the order of the signature."""
     found = [*args.posonlyargs, *args.args, *([args.vararg] if args.vararg else []), *args.kwonlyargs]
     return [*found, *([args.kwarg] if args.kwarg else [])]
+
+
+def plain_target(target: ast.expr) -> bool:
+    if isinstance(target, ast.Tuple | ast.List):
+        return all(plain_target(each) for each in target.elts)
+    return isinstance(target, ast.Name)
