@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import signal
@@ -46,6 +47,9 @@ def run_session(brief: Brief) -> int:
     from engine.conductor import conduct
     from engine.crews import choose
 
+    # Paths and outputs of a repo may hold bytes that are no text; a line is written all the same.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     token = CancelToken()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: token.set())

@@ -230,7 +230,7 @@ def _source(source: str) -> str:
 
 
 def _describe(source: str) -> Any:
-    from engine import workspace
+    import engine.workspace as workspace
 
     try:
         return workspace.describe_source(source, allowed_roots=settings.ALLOWED_ROOTS)

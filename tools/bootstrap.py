@@ -28,7 +28,9 @@ def check_prerequisites() -> None:
     """Name the one thing that is missing, in a sentence that says what to do."""
     if sys.version_info < (3, 11):
         found = ".".join(map(str, sys.version_info[:3]))
-        fail(f"Python 3.11 or newer is needed, this is {found}; name a newer one with PYTHON=python3.11 make run.")
+        fail(
+            f"Python 3.11 or newer is needed, this is {found}; name a newer one with PYTHON=python3.11 make run."
+        )
     if shutil.which("git") is None:
         fail("git is not on PATH; install it (on Debian: apt-get install git) and run the command again.")
 
@@ -61,12 +63,24 @@ def install(name: str, uv: str | None) -> None:
     python = str(VENV / "bin" / "python")
     requirements = str(ROOT / SETS[name])
     if uv:
-        command = [uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", requirements]
+        command = [
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            python,
+            "--require-hashes",
+            "-r",
+            requirements,
+        ]
     else:
         command = [python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", requirements]
     print(f"Installing {SETS[name]} into .venv ({'uv' if uv else 'pip'}) ...", file=sys.stderr, flush=True)
     if subprocess.run(command).returncode != 0:
-        fail(f"installing {SETS[name]} failed; check the network and run the command again. Nothing else was changed.")
+        fail(
+            f"installing {SETS[name]} failed; check the network and run the command again. Nothing else was changed."
+        )
 
 
 def working_uv() -> str | None:
