@@ -81,6 +81,34 @@ RULE = Rule(
     find=find,
     examples=(
         Case(
+            why="a constant of the module; the import joins",
+            source=code("""
+                import time
+
+                PAUSE = 0
+
+
+                async def f(n):
+                    time.sleep(PAUSE)
+                    return n + 1
+            """),
+            function="f",
+            expected=code("""
+                import asyncio
+                import time
+
+                PAUSE = 0
+
+
+                async def f(n):
+                    await asyncio.sleep(PAUSE)
+                    return n + 1
+            """),
+            facts=Facts(arg_types={"n": {"builtins.int": 3}}),
+            inputs=("int",),
+            files={},
+        ),
+        Case(
             why="between readings that are its own",
             source=code("""
                 import asyncio
@@ -113,34 +141,6 @@ RULE = Rule(
             """),
             facts=WEIGH,
             inputs=("list[int]", "int"),
-        ),
-        Case(
-            why="a constant of the module; the import joins",
-            source=code("""
-                import time
-
-                PAUSE = 0
-
-
-                async def f(n):
-                    time.sleep(PAUSE)
-                    return n + 1
-            """),
-            function="f",
-            expected=code("""
-                import asyncio
-                import time
-
-                PAUSE = 0
-
-
-                async def f(n):
-                    await asyncio.sleep(PAUSE)
-                    return n + 1
-            """),
-            facts=Facts(arg_types={"n": {"builtins.int": 3}}),
-            inputs=("int",),
-            files={},
         ),
     ),
     refuses=(

@@ -232,7 +232,8 @@ class TestJudging:
             ("len(xs)", "total"), ("len(u)", "mild"), ("n * n + 1", "total"), ("n / 2", "pure"), ("n // n", "pure"),
             ("r * r", "total"), ("n * r", "pure"), ("u * 2", "mild"), ("s.lower().strip()", "total"),
             ("s.index('a')", "pure"), ("s.join(ys)", "pure"), ("s.join(u)", "mild"), ("xs[0]", "pure"),
-            ("xs[1:]", "total"), ("xs[::2]", "effect"), ("u[0]", "mild"), ("d['a']", "pure"), ("d[u]", "mild"), ("sorted(xs)", "total"),
+            ("xs[1:]", "total"),
+            ("xs[::2]", "effect"), ("u[0]", "mild"), ("d['a']", "pure"), ("d[u]", "mild"), ("sorted(xs)", "total"),
             ("sorted(m)", "mild"), ("sorted(xs, key=u)", "effect"), ("max(xs)", "pure"), ("max(n, 2)", "total"),
             ("set(ys)", "total"), ("set(m)", "mild"), ("print(n)", "effect"), ("u()", "effect"), ("u.x", "mild"),
             ("xs.append(1)", "effect"), ("[x + 1 for x in xs]", "total"), ("[x / 1 for x in xs]", "pure"),
@@ -287,7 +288,8 @@ class TestEffects:
 
     @pytest.mark.parametrize(
         "body", ["xs.append(1)", "xs = []", "xs[0] = 1", "xs += [1]", "del xs[0]", "u()", "u.x = 1", "u + 1",
-                 "import k", "for xs in ys: pass", "with u: pass", "ys.append('a')", "[0 for xs[0] in ys]", "(xs := [])", "u[0]"]
+                 "import k", "for xs in ys: pass", "with u: pass",
+                 "ys.append('a')", "[0 for xs[0] in ys]", "(xs := [])", "u[0]"]
     )  # fmt: skip
     def test_a_list_that_may_change(self, body: str) -> None:
         assert not self.untouched("len(xs)", body)
