@@ -97,6 +97,8 @@ class TestRun:
     exit_code: int | None = None
     failures: tuple[str, ...] = ()
     output: str = ""
+    limit: str = ""
+    """What ended the run before its time: ``wall``, ``memory`` and so on; empty when it ended by itself."""
 
     @property
     def ok(self) -> bool:

@@ -94,6 +94,8 @@ def validate(run: Run) -> Iterator[e.Event]:
 
 def check_suite(run: Run, result: TestRun) -> None:
     """No tests, or more than a few failing ones, end the session with a sentence; a few are set aside."""
+    if result.limit:
+        raise _cut_short(run, result)
     if result.passed + result.failed + result.errors == 0:
         raise RoleFailed(
             "No tests were found in this repo.",
@@ -114,6 +116,22 @@ def check_suite(run: Run, result: TestRun) -> None:
             f"{bad} of {total} tests already fail on the base and are set aside: "
             + ", ".join(result.failures[:10])
         )
+
+
+def _cut_short(run: Run, result: TestRun) -> RoleFailed:
+    """The suite used more than it may: which limit, how much it is, and how to give it more."""
+    limits = run.brief.limits
+    allowed = {
+        "wall": ("time", f"{limits.test_seconds:g} s", "test_seconds"),
+        "memory": ("memory", f"{limits.memory_bytes / 2**20:.0f} MiB", "memory_bytes"),
+    }
+    name, size, option = allowed.get(result.limit, (result.limit, "", ""))
+    return RoleFailed(
+        f"The test suite was ended by its {name} limit{f' of {size}' if size else ''} on the base commit.",
+        advice=f"Make the suite need less{f', or launch again with a larger {option}' if option else ''}. "
+        "Nothing was changed in your repo.",
+        output=result.output,
+    )
 
 
 KNOWN_FASTER = {

@@ -27,7 +27,7 @@ def open_run(brief: Brief, cancel: CancelToken) -> Run:
             f"This machine offers isolation {isolation.level}; the session needs {brief.min_isolation}.",
             advice=repair_hint(),
         )
-    sandbox = Sandbox(isolation, scratch=work / "scratch")
+    sandbox = Sandbox(isolation, scratch=work / "scratch", memory_bytes=brief.limits.memory_bytes)
     cancel.on_set(sandbox.cancel)
     return Run(
         brief=brief, cancel=cancel, isolation=isolation, sandbox=sandbox, workspace=open_workspace(brief)

@@ -46,11 +46,13 @@ class Sandbox:
 
     When the worker is root, target code runs under a uid of its own: every folder given as writable is handed over to
     that uid (once, links not followed), and what is given as readable must be readable by everyone.
-    Folders are seen under the same paths as outside. ``cwd`` is always readable.
+    Folders are seen under the same paths as outside. ``cwd`` is always readable. No run may use more than
+    ``memory_bytes``, whatever its own limits say.
     """
 
-    def __init__(self, isolation: Isolation, *, scratch: Path) -> None:
+    def __init__(self, isolation: Isolation, *, scratch: Path, memory_bytes: int | None = None) -> None:
         self.isolation = isolation
+        self._memory_bytes = memory_bytes
         self.scratch = Path(os.path.realpath(scratch))
         self.scratch.mkdir(parents=True, exist_ok=True)
         self.mechanism = _mechanism(isolation)
@@ -88,7 +90,7 @@ class Sandbox:
                 cwd=Path(os.path.normpath(Path(cwd).absolute())),
                 readable=tuple(map(Path, readable)),
                 writable=tuple(map(Path, writable)),
-                limits=limits or Limits(),
+                limits=self._capped(limits or Limits()),
                 network=network,
                 uid=self.uid,
                 scratch=self.scratch,
@@ -98,6 +100,11 @@ class Sandbox:
                 filter=program,
             )
             return self._go(job, pipes, env or {}, stdin)
+
+    def _capped(self, limits: Limits) -> Limits:
+        if self._memory_bytes is None:
+            return limits
+        return replace(limits, memory_bytes=min(limits.memory_bytes, self._memory_bytes))
 
     def cancel(self) -> None:
         """From any thread: end what runs now; later runs come back cancelled at once."""

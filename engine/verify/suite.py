@@ -24,6 +24,7 @@ _OUTCOMES = ("passed", "failed", "skipped", "errors")
 _ALWAYS = ("-p", "no:cacheprovider", "-p", "no:randomly", "--color=no", "-q")
 _USAGE_ERROR = 4
 _TESTS_FAILED = 1
+_NOTHING_COLLECTED = 5
 _OUTPUT_CHARS = 20_000
 
 
@@ -83,6 +84,7 @@ def _read(answer: Answer, command: list[str]) -> Suite:
         exit_code=answer.completed.exit_code,
         failures=tuple(failures + doubts),
         output=_tail(answer),
+        limit=answer.completed.limit,
     )
     end = answer.end or {}
     outcomes = {str(line["id"]): str(line.get("outcome")) for line in tests}
@@ -106,12 +108,12 @@ def _doubts(answer: Answer, counts: Counter[str]) -> list[str]:
         return [f"{end['missing']} collected tests never ran, yet the exit code says success"]
     bad = counts["failed"] + counts["errors"]
     if end["code"] != completed.exit_code or (completed.exit_code == 0) != (bad == 0):
-        return _odd_exit(completed.exit_code, bad)
+        return _odd_exit(completed.exit_code, bad, counts.total())
     return []
 
 
-def _odd_exit(code: int | None, bad: int) -> list[str]:
-    if code == _TESTS_FAILED and bad:
+def _odd_exit(code: int | None, bad: int, ran: int) -> list[str]:
+    if (code == _TESTS_FAILED and bad) or (code == _NOTHING_COLLECTED and not ran):
         return []
     if bad and code not in (0, None):
         return []  # interrupted by errors while collecting: the errors themselves are listed
