@@ -14,10 +14,15 @@ from engine import events as e
 from engine.agents import clean_up, start
 from engine.brief import Brief
 from engine.crews import Crew
+from engine.environment import EnvironmentProblem
 from engine.order import Stage, advance
 from engine.run import Cancelled, CancelToken, RoleFailed, Run, stamp
+from engine.sandbox import SandboxError
+from engine.workspace import WorkspaceError
 
 log = logging.getLogger("engine")
+FORESEEN = (WorkspaceError, SandboxError, EnvironmentProblem)
+"""Their message is a sentence for a person; where in our code it was raised helps nobody."""
 
 
 def conduct(brief: Brief, crew: Crew, *, cancel: CancelToken) -> Iterator[e.Event]:
@@ -78,12 +83,12 @@ def _failed(stage: str, agent: str, error: Exception) -> e.StageFailed:
         return e.StageFailed(
             stage=stage, agent=agent, reason=error.reason, advice=error.advice, output=error.output
         )
-    known = getattr(error, "advice", "")
-    if not known:
+    advice, output = getattr(error, "advice", ""), getattr(error, "output", "")
+    if not advice and not isinstance(error, FORESEEN):
         log.error("unexpected failure in %s", stage, exc_info=error)
-    output = "" if known else "".join(traceback.format_exception(error))[-4000:]
+        output = "".join(traceback.format_exception(error))[-4000:]
     return e.StageFailed(
-        stage=stage, agent=agent, reason=str(error) or type(error).__name__, advice=known, output=output
+        stage=stage, agent=agent, reason=str(error) or type(error).__name__, advice=advice, output=output
     )
 
 

@@ -13,6 +13,7 @@ from engine.rules import Proposal, Rule, proposals
 from engine.run import Run
 from engine.site import Site, SiteError, Survey, build_site
 from engine.values import Target
+from engine.workspace import TooLarge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +54,10 @@ def candidates_of(run: Run, target_id: str) -> Iterator[Candidate | Refused]:
     path, qualname = split_id(target_id)
     if not editable(path) or run.profile is None:
         return
-    source = run.workspace.show(run.workspace.head, path)
     try:
+        source = run.workspace.show(run.workspace.head, path)
         site = site_of(run, target_id, source)
-    except SiteError:
+    except (SiteError, TooLarge):
         return
     for rule, proposal in proposals(site, domain=run.domain):
         key = skip_key(run, rule, source, qualname, proposal)
