@@ -7,6 +7,7 @@ import getpass
 import hashlib
 import secrets
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from django.conf import settings
@@ -58,7 +59,9 @@ def sign_in_secret(user: User) -> str:
     return secret
 
 
-def launch_sample(team: Team, user: User) -> Session | None:
+def launch_sample(
+    team: Team, user: User, *, domain: str = "", limits: Mapping[str, float] | None = None
+) -> Session | None:
     """On an empty database: the sample repository, registered, and its first session. None when there is anything."""
     if Repo.objects.exists() or Session.objects.exists():
         return None
@@ -66,13 +69,15 @@ def launch_sample(team: Team, user: User) -> Session | None:
     if source is None:
         return None
     repo = actions.register_repo(user=user, team=team, source=str(source), name=SAMPLE)
-    return actions.launch(user=user, repo=repo)
+    return actions.launch(user=user, repo=repo, domain=domain, limits=limits)
 
 
-def launch_source(team: Team, user: User, source: str) -> Session:
+def launch_source(
+    team: Team, user: User, source: str, *, domain: str = "", limits: Mapping[str, float] | None = None
+) -> Session:
     """Register a path or address (or find it) and launch a session on it. Raises actions.Refused."""
     repo = actions.register_repo(user=user, team=team, source=source)
-    return actions.launch(user=user, repo=repo)
+    return actions.launch(user=user, repo=repo, domain=domain, limits=limits)
 
 
 def plant_sample() -> Path | None:

@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from engine.brief import DOMAIN_CHOICES
 from sessions_app import first_run, supervise
 from sessions_app.actions import Refused
 
@@ -29,6 +30,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--repo", default="", help="register this path or address and launch a session on it"
         )
+        parser.add_argument(
+            "--domain", choices=[each for each in DOMAIN_CHOICES if each], default="", help="of that session"
+        )
+        parser.add_argument(
+            "--experiments", type=int, default=None, help="at most so many in that session (default 60)"
+        )
         parser.add_argument("--places", type=int, default=1, help="sessions at once (default 1)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,7 +44,7 @@ class Command(BaseCommand):
         settings.DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
         settings.DATA_DIR.chmod(0o700)
         call_command("migrate", verbosity=0, interactive=False)
-        user = self._prepare(options["repo"])
+        user = self._prepare(options)
         children = [supervise.web(port), supervise.worker(port, max(1, options["places"]))]
         supervisor = supervise.Supervisor(children)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -46,11 +53,15 @@ class Command(BaseCommand):
         supervisor.run()
         self.stdout.write("Stopped. Running sessions can be resumed.")
 
-    def _prepare(self, source: str) -> User:
+    def _prepare(self, options: dict[str, Any]) -> User:
         team, user = first_run.ensure_home()
+        source = options["repo"]
+        most = {} if options["experiments"] is None else {"experiments": options["experiments"]}
         try:
             session = (
-                first_run.launch_source(team, user, source) if source else first_run.launch_sample(team, user)
+                first_run.launch_source(team, user, source, domain=options["domain"], limits=most)
+                if source
+                else first_run.launch_sample(team, user, domain=options["domain"], limits=most)
             )
         except Refused as error:
             if source:
