@@ -70,12 +70,30 @@ def prescreen(run: Run, target: Target, candidate: Candidate) -> Generator[e.Eve
 
 def attempt(run: Run, target: Target, candidate: Candidate, agent: str) -> Generator[e.Event, None, bool]:
     """Run one experiment to its end; True when it was kept. Our own crash is a fact and does not count as a discard."""
-    number = run.next_number
     started = time.monotonic()
-    uid = hashlib.sha256(f"{run.brief.session}\0{number}\0{candidate.key}".encode()).hexdigest()[:32]
-    base = Attempt(
+    base = _begin(run, target, candidate, agent)
+    yield _started(base)
+    trial = Trial(run, base, candidate, unified(candidate))
+    try:
+        outcome = yield from _decide(trial)
+    except Cancelled:
+        raise
+    except Exception as error:  # our own fault is one experiment's fact, not the session's end
+        outcome = e.ExperimentCrashed(
+            number=base.number,
+            error=f"{type(error).__name__}: {error}",
+            diff=trial.diff,
+            output=traceback.format_exc()[-4000:],
+        )
+    outcome = replace(outcome, seconds=round(time.monotonic() - started, 3))
+    return (yield from _conclude(run, base, outcome))
+
+
+def _begin(run: Run, target: Target, candidate: Candidate, agent: str) -> Attempt:
+    number = run.next_number
+    return Attempt(
         number=number,
-        uid=uid,
+        uid=hashlib.sha256(f"{run.brief.session}\0{number}\0{candidate.key}".encode()).hexdigest()[:32],
         target=target,
         agent=agent,
         pattern=candidate.rule.id,
@@ -87,86 +105,125 @@ def attempt(run: Run, target: Target, candidate: Candidate, agent: str) -> Gener
         skip_key=candidate.key,
         recordings=str(run.recordings),
     )
-    yield e.ExperimentStarted(
-        number=number,
-        experiment=uid,
-        target=target,
-        agent=agent,
-        domain=target.domain,
+
+
+def _started(base: Attempt) -> e.ExperimentStarted:
+    return e.ExperimentStarted(
+        number=base.number,
+        experiment=base.uid,
+        target=base.target,
+        agent=base.agent,
+        domain=base.target.domain,
         pattern=base.pattern,
         title=base.title,
         hypothesis=base.hypothesis,
         tier=base.tier,
         metric=base.metric,
     )
-    diff = unified(candidate)
-    try:
-        outcome = yield from _decide(run, base, candidate, diff)
-    except Cancelled:
-        raise
-    except Exception as error:  # our own fault is one experiment's fact, not the session's end
-        outcome = e.ExperimentCrashed(
-            number=number,
-            error=f"{type(error).__name__}: {error}",
-            diff=diff,
-            output=traceback.format_exc()[-4000:],
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One experiment on its way to a decision."""
+
+    run: Run
+    base: Attempt
+    candidate: Candidate
+    diff: str
+
+    def step(self, step: str, detail: str) -> e.ExperimentAdvanced:
+        return e.ExperimentAdvanced(number=self.base.number, step=step, detail=detail)
+
+    def discard(
+        self,
+        evidence: Evidence,
+        reason_class: str,
+        reason: str,
+        measured: Measurement | None = None,
+        whole: Measurement | None = None,
+    ) -> e.ExperimentDiscarded:
+        return e.ExperimentDiscarded(
+            number=self.base.number,
+            reason_class=reason_class,
+            reason=reason,
+            measurement=measured,
+            end_to_end=whole,
+            tests=evidence.tests,
+            checks=evidence.checks,
+            evidence=evidence.level,
+            counterexample=evidence.counterexample,
+            diff=self.diff,
+            consecutive=self.run.consecutive + 1,
         )
-    outcome = replace(outcome, seconds=round(time.monotonic() - started, 3))
-    return (yield from _conclude(run, base, outcome))
 
 
-def _decide(
-    run: Run, base: Attempt, candidate: Candidate, diff: str
-) -> Generator[e.Event, None, e.ExperimentKept | e.ExperimentDiscarded | e.ExperimentCrashed]:
-    number, target = base.number, base.target
-    yield e.ExperimentAdvanced(number=number, step="implement", detail=candidate.path)
-    arms = make_arms(run, candidate)
-    yield e.ExperimentAdvanced(number=number, step="test", detail="tests, recorded calls, generated inputs")
-    evidence = yield from run.during(lambda: check_behaviour(run, arms, base, candidate))
+Outcome = e.ExperimentKept | e.ExperimentDiscarded | e.ExperimentCrashed
+
+
+def _decide(trial: Trial) -> Generator[e.Event, None, Outcome]:
+    """Implement, compare behaviour, measure; the first no decides."""
+    run, target = trial.run, trial.base.target
+    yield trial.step("implement", trial.candidate.path)
+    arms = make_arms(run, trial.candidate)
+    yield trial.step("test", "tests, recorded calls, generated inputs")
+    evidence = yield from run.during(lambda: check_behaviour(run, arms, trial.base))
     if not evidence.passed:
-        return _discard(run, base, evidence, diff, evidence.reason_class, evidence.reason)
-    yield e.ExperimentAdvanced(number=number, step="benchmark", detail="interleaved pairs of fresh processes")
-    micro = workloads.micro(run, target) or workloads.end_to_end(run, target)
-    if micro is None:
-        return _discard(
-            run, base, evidence, diff, "no evidence", "Nothing that reaches this target can be measured"
-        )
-    guard = workloads.end_to_end(run, target)
-    measured = yield from _measure(run, number, arms, micro, guard if guard != micro else None)
+        return trial.discard(evidence, evidence.reason_class, evidence.reason)
+    yield trial.step("benchmark", "interleaved pairs of fresh processes")
+    workload, guard = workloads.micro(run, target), workloads.end_to_end(run, target)
+    if workload is None and guard is None:
+        return trial.discard(evidence, "no evidence", "Nothing that reaches this target can be measured")
+    measured = yield from _measure(trial, arms, workload or guard, guard if workload else None)
     if measured.outcome == "crash":
-        return e.ExperimentCrashed(number=number, error=measured.reason, diff=diff)
+        return e.ExperimentCrashed(number=trial.base.number, error=measured.reason, diff=trial.diff)
     if measured.outcome == "unclear":
-        run.unclear.append(candidate)
+        run.unclear.append(trial.candidate)
     if measured.outcome != "keep":
-        reason_class = _class_of(measured)
-        return _discard(run, base, evidence, diff, reason_class, measured.reason, measured)
-    whole = yield from _end_to_end(run, number, arms, measured)
+        return trial.discard(evidence, _class_of(measured), measured.reason, measured)
+    whole = yield from _end_to_end(trial, arms, measured)
     if whole is not None and _clearly_slower(whole):
-        return _discard(
-            run, base, evidence, diff, "guard", f"End to end slower: {whole.ratio:.3f}×", measured, whole
-        )
-    yield e.ExperimentAdvanced(number=number, step="commit", detail=run.workspace.branch)
+        return trial.discard(evidence, "guard", f"End to end slower: {whole.ratio:.3f}×", measured, whole)
+    return (yield from _keep(trial, arms, evidence, labelled(measured, whole, target), whole))
+
+
+def _keep(
+    trial: Trial, arms: Arms, evidence: Evidence, measured: Measurement, whole: Measurement | None
+) -> Generator[e.Event, None, e.ExperimentKept]:
+    """One commit that holds exactly the change; the fact follows it."""
+    run, candidate = trial.run, trial.candidate
+    yield trial.step("commit", run.workspace.branch)
     commit = run.workspace.commit(
         tree=arms.after,
         files={candidate.path: candidate.after},
-        message=commit_message(base, measured),
-        experiment=base.uid,
+        message=commit_message(trial.base, measured),
+        experiment=trial.base.uid,
     )
-    best = whole.ratio if whole is not None and whole.outcome != "crash" else None
     return e.ExperimentKept(
-        number=number,
+        number=trial.base.number,
         commit=commit,
         measurement=measured,
         end_to_end=whole,
         tests=evidence.tests,
         checks=evidence.checks,
         evidence=evidence.level,
-        diff=diff,
-        best=best,
+        diff=trial.diff,
+        best=whole.ratio if whole is not None and whole.outcome != "crash" else None,
     )
 
 
-def check_behaviour(run: Run, arms: Arms, base: Attempt, candidate: Candidate) -> Evidence:
+def labelled(measured: Measurement, whole: Measurement | None, target: Target) -> Measurement:
+    """The label is part of the number: what it was measured on, and what is known end to end."""
+    name = target.qualname if target.qualname != "<module>" else f"the import of {target.path}"
+    if whole is None or whole.ratio is None:
+        rest = "end to end not measured"
+    elif whole.low is not None and whole.low > 1 + (whole.floor or 0.02):
+        rest = f"end to end {whole.ratio:.2f}× so far"
+    else:
+        rest = "end to end within noise"
+    return replace(measured, label=f"micro on {name}; {rest}")
+
+
+def check_behaviour(run: Run, arms: Arms, base: Attempt) -> Evidence:
     """Layers 1 to 5 in order; the first failure discards with its counter-example."""
     environment, tests = run.environment, run.baseline_tests
     assert environment is not None and tests is not None
@@ -186,14 +243,14 @@ def check_behaviour(run: Run, arms: Arms, base: Attempt, candidate: Candidate) -
 
 
 def _measure(
-    run: Run, number: int, arms: Arms, workload: Workload, guard: Workload | None
+    trial: Trial, arms: Arms, workload: Workload | None, guard: Workload | None
 ) -> Generator[e.Event, None, Measurement]:
-    gauge = run.gauge
-    assert gauge is not None
+    run, gauge = trial.run, trial.run.gauge
+    assert gauge is not None and workload is not None
     floor = yield from ranking.floor_for(run, arms.before, workload)
 
     def on_round(done: int, total: int) -> None:
-        run.say(e.ExperimentAdvanced(number=number, step="benchmark", round=done, rounds=total))
+        run.say(replace(trial.step("benchmark", ""), round=done, rounds=total))
 
     return (
         yield from run.during(
@@ -211,13 +268,13 @@ def _measure(
 
 
 def _end_to_end(
-    run: Run, number: int, arms: Arms, measured: Measurement
+    trial: Trial, arms: Arms, measured: Measurement
 ) -> Generator[e.Event, None, Measurement | None]:
     """HEAD with the candidate against the first baseline on the session's workload: the running best."""
-    workload, gauge = run.session_workload, run.gauge
+    run, gauge, workload = trial.run, trial.run.gauge, trial.run.session_workload
     if workload is None or gauge is None or workload.metric != measured.metric:
         return None
-    yield e.ExperimentAdvanced(number=number, step="decide", detail="against the first baseline, end to end")
+    yield trial.step("decide", "against the first baseline, end to end")
     base_tree = run.workspace.tree("base", run.workspace.base)
     return (
         yield from run.during(
@@ -243,34 +300,7 @@ def _class_of(measured: Measurement) -> str:
     return "guard" if "guard" in measured.reason else "noise"
 
 
-def _discard(
-    run: Run,
-    base: Attempt,
-    evidence: Evidence,
-    diff: str,
-    reason_class: str,
-    reason: str,
-    measured: Measurement | None = None,
-    whole: Measurement | None = None,
-) -> e.ExperimentDiscarded:
-    return e.ExperimentDiscarded(
-        number=base.number,
-        reason_class=reason_class,
-        reason=reason,
-        measurement=measured,
-        end_to_end=whole,
-        tests=evidence.tests,
-        checks=evidence.checks,
-        evidence=evidence.level,
-        counterexample=evidence.counterexample,
-        diff=diff,
-        consecutive=run.consecutive + 1,
-    )
-
-
-def _conclude(
-    run: Run, base: Attempt, outcome: e.ExperimentKept | e.ExperimentDiscarded | e.ExperimentCrashed
-) -> Generator[e.Event, None, bool]:
+def _conclude(run: Run, base: Attempt, outcome: Outcome) -> Generator[e.Event, None, bool]:
     done = replace(base, **_result_fields(outcome), finished=time.time())
     run.remember(done)
     assert run.history is not None

@@ -26,7 +26,9 @@ SAMPLES: list[e.Event] = [
     e.ExperimentKept(
         number=1,
         commit="c",
-        measurement=Measurement(metric="cpu", unit="ns", outcome="keep", ratio=1.1, samples_before=(1.0, 2.0)),
+        measurement=Measurement(
+            metric="cpu", unit="ns", outcome="keep", ratio=1.1, samples_before=(1.0, 2.0)
+        ),
         tests=TestRun(passed=3, failed=0),
         checks=(Check(name="Tests", state="pass", tried=3, agreed=3),),
     ),
@@ -62,7 +64,16 @@ def test_fields_of_a_later_version_are_tolerated() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", "[]", "null", "{", '{"kind": 3}', '{"kind": "note_logged"}', '{"kind":"note_logged","source":1,"text":"x"}']
+    "line",
+    [
+        "",
+        "[]",
+        "null",
+        "{",
+        '{"kind": 3}',
+        '{"kind": "note_logged"}',
+        '{"kind":"note_logged","source":1,"text":"x"}',
+    ],
 )
 def test_a_malformed_line_says_so(line: str) -> None:
     with pytest.raises(e.MalformedEvent):
@@ -71,7 +82,9 @@ def test_a_malformed_line_says_so(line: str) -> None:
 
 def test_not_a_number_never_leaves_the_engine() -> None:
     event = e.SessionMeasured(
-        head="h", base="b", measurement=Measurement(metric="cpu", unit="ns", outcome="keep", ratio=float("nan"))
+        head="h",
+        base="b",
+        measurement=Measurement(metric="cpu", unit="ns", outcome="keep", ratio=float("nan")),
     )
     with pytest.raises(ValueError):
         e.to_json(event)

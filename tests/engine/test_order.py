@@ -30,9 +30,18 @@ SETUP = e.SetupFinished(
 TEAM = e.TeamFormed(agents=("deep",))
 BASELINE = e.BaselineProfiled(commit="b", workload="tests", seconds=1.0, targets=(TARGET,))
 BEGUN = e.ExperimentStarted(
-    number=1, experiment="u", target=TARGET, agent="deep", domain="cpu", pattern="p", title="t", hypothesis="h"
+    number=1,
+    experiment="u",
+    target=TARGET,
+    agent="deep",
+    domain="cpu",
+    pattern="p",
+    title="t",
+    hypothesis="h",
 )
-KEPT = e.ExperimentKept(number=1, commit="c", measurement=Measurement(metric="cpu", unit="ns", outcome="keep"))
+KEPT = e.ExperimentKept(
+    number=1, commit="c", measurement=Measurement(metric="cpu", unit="ns", outcome="keep")
+)
 DISCARDED = e.ExperimentDiscarded(number=1, reason_class="noise", reason="within noise")
 REPROFILED = e.Reprofiled(commit="c", targets=(), seconds=1.0)
 PLATEAU = e.PlateauReached(cause="plateau", message="[complete]")
@@ -141,5 +150,7 @@ def test_every_kind_of_event_has_a_place() -> None:
 
 
 def test_stages_prints_the_table() -> None:
-    done = subprocess.run([sys.executable, "-m", "engine", "stages"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "engine", "stages"], capture_output=True, text=True, check=True
+    )
     assert len(done.stdout.splitlines()) == len(TABLE)
