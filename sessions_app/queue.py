@@ -13,7 +13,17 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import DateTimeField, ExpressionWrapper, F, Value
+from django.db.models import (
+    Count,
+    DateTimeField,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce, Now
 
@@ -38,14 +48,34 @@ def claim(worker: str, *, only: int | None = None) -> Fence | None:
 
     Highest priority first, then oldest. Skips repos and teams that already run as many as they may.
     """
-    waiting = Session.objects.filter(status=Status.QUEUED, run_after__lte=Now()).order_by("-priority", "pk")
+    waiting = _startable().order_by("-priority", "pk")
     if only is not None:
         waiting = waiting.filter(pk=only)
-    for pk, team_id in waiting.values_list("pk", "repo__team_id")[:LOOKED_AT]:
-        fence = _try(worker, pk, team_id)
+    tried: list[int] = []
+    while len(tried) < LOOKED_AT:
+        # A fresh look each time: what another claim just filled must not cost a transaction for each that waits there.
+        next_up = waiting.exclude(pk__in=tried).values_list("pk", "repo__team_id").first()
+        if next_up is None:
+            return None
+        fence = _try(worker, *next_up)
         if fence is not None:
             return fence
+        tried.append(next_up[0])
     return None
+
+
+def _startable() -> QuerySet[Session]:
+    """Queued sessions whose repo and team have room. Only a look: it keeps the many that wait for a full repo from
+    hiding what could start, and from costing a transaction each; the claim itself checks again under its lock."""
+    held = Session.objects.held().order_by()
+    of_repo = held.filter(repo=OuterRef("repo")).values("repo").annotate(n=Count("pk")).values("n")
+    of_team = held.filter(repo__team=OuterRef("repo__team")).values("repo__team").annotate(n=Count("pk"))
+    return Session.objects.filter(
+        Q(repo__max_running__gt=Coalesce(Subquery(of_repo), 0)),
+        Q(repo__team__max_running__gt=Coalesce(Subquery(of_team.values("n")), 0)),
+        status=Status.QUEUED,
+        run_after__lte=Now(),
+    )
 
 
 def _try(worker: str, pk: int, team_id: int) -> Fence | None:

@@ -62,6 +62,22 @@ def test_a_full_repo_does_not_hold_up_another_one(world):
     assert queue.claim(ME) is None
 
 
+def test_a_long_line_before_a_full_repo_neither_hides_another_one_nor_costs_a_look_each(
+    world, django_assert_max_num_queries
+):
+    """More wait for the full repo than one claim looks at."""
+    world.alpha.max_running = 9
+    world.alpha.save()
+    first = _launch(world)
+    for _ in range(queue.LOOKED_AT + 1):
+        _launch(world)
+    other = _launch(world, _second_repo(world))
+    assert queue.claim(ME).session_id == first.pk
+    assert queue.claim(ME).session_id == other.pk
+    with django_assert_max_num_queries(2):
+        assert queue.claim(ME) is None
+
+
 def test_a_team_runs_no_more_than_it_may(world):
     world.alpha.max_running = 1
     world.alpha.save()
