@@ -20,7 +20,7 @@ from tests.pages.browser import ARGS, CHROMIUM
 from tests.store.conftest import BASE, until
 from tests.tiny import TINY, fingerprint
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("journey")]
 LINK = re.compile(r"Open (http://127\.0\.0\.1:\d+/sign-in/\S+/)")
 STAGES = [
     "Session start",
