@@ -186,6 +186,8 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 # Static files come straight from the checkout; a collected folder is for a proxy in front.
 warnings.filterwarnings("ignore", message="No directory at", module="django.core.handlers.base")
+# WhiteNoise reads files of a few kilobytes in one go; Django warns of that once and it would stand below our address.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must", module="django.core.handlers.asgi")
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
