@@ -1,0 +1,155 @@
+"""Runs ``codex exec --json`` and reads its events: bounded time, bounded output, tolerant of lines it does not know.
+
+``execute`` gives an Answer or raises CodexFailed with a sentence. Standard library only.
+"""
+
+import json
+import os
+import selectors
+import shutil
+import subprocess
+import tempfile
+import time
+
+import companion_process as process
+
+MOST_LINE = 4 << 20
+MOST_OUTPUT = 128 << 20
+PHASES = {"reasoning": "investigating", "command_execution": "verifying", "file_change": "editing", "agent_message": "finalizing"}
+
+
+class CodexFailed(Exception):
+    """Codex gave no usable answer; the message says what happened."""
+
+
+class Answer:
+    """``text``: the last message; ``thread``: its id or None; ``usage``: token counts or None; ``odd``: lines not understood."""
+
+    def __init__(self):
+        self.text, self.thread, self.usage, self.odd, self.failure = "", None, None, 0, ""
+
+
+def find():
+    """The path of the codex executable, or None."""
+    return shutil.which("codex")
+
+
+def version(path):
+    try:
+        done = subprocess.run([path, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=10)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise CodexFailed("codex was found at %s but does not start: %s" % (path, error)) from error
+    if done.returncode:
+        raise CodexFailed("codex --version ended with status %d" % done.returncode)
+    return done.stdout.decode("utf-8", "replace").strip()[:200]
+
+
+def logged_in(path):
+    """(whether somebody is logged in, what codex said about it)."""
+    try:
+        done = subprocess.run([path, "login", "status"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=15)
+    except (OSError, subprocess.SubprocessError) as error:
+        return False, "codex login status failed: %s" % error
+    return done.returncode == 0, done.stdout.decode("utf-8", "replace").strip()[:300]
+
+
+def execute(prompt, *, folder, seconds, schema=None, on_line=None):
+    """Ask Codex in a read-only sandbox. ``on_line(phase, text)`` hears of progress."""
+    path = find()
+    if path is None:
+        raise CodexFailed("codex was not found on PATH; /codex-setup says how to install it")
+    with tempfile.TemporaryDirectory(prefix="codex-companion-") as scratch:
+        words = [path, "exec", "--json", "-s", "read-only", "-C", str(folder), "--skip-git-repo-check"]
+        if schema:
+            name = os.path.join(scratch, "schema.json")
+            with open(name, "w", encoding="utf-8") as file:
+                json.dump(schema, file)
+            words += ["--output-schema", name]
+        with open(os.path.join(scratch, "prompt"), "w+", encoding="utf-8", errors="replace") as asked:
+            asked.write(prompt)
+            asked.flush()
+            asked.seek(0)
+            with open(os.path.join(scratch, "stderr"), "w+b") as errors:
+                return converse([*words, "-"], asked, errors, folder, time.monotonic() + seconds, on_line)
+
+
+def converse(words, asked, errors, folder, until, on_line):
+    running = subprocess.Popen(
+        words, stdin=asked, stdout=subprocess.PIPE, stderr=errors, cwd=str(folder), start_new_session=True
+    )
+    since, answer = process.started(running.pid), Answer()
+    try:
+        for line in lines_of(running.stdout, until):
+            hear(answer, line, on_line)
+        running.wait(timeout=max(until - time.monotonic(), 0.1))
+    except subprocess.TimeoutExpired:
+        raise CodexFailed("codex closed its output but did not end in time") from None
+    finally:
+        process.end(running.pid, since)
+        running.stdout.close()
+        running.wait()
+    return judged(answer, running.returncode, errors)
+
+
+def lines_of(pipe, until):
+    """Complete lines until the pipe closes. CodexFailed when time or size runs out; overlong lines are given as ""."""
+    waiting = selectors.DefaultSelector()
+    waiting.register(pipe, selectors.EVENT_READ)
+    rest, total, skipping = b"", 0, False
+    while True:
+        left = until - time.monotonic()
+        if left <= 0:
+            raise CodexFailed("codex gave no answer in time")
+        if not waiting.select(min(left, 1.0)):
+            continue
+        piece = os.read(pipe.fileno(), 1 << 16)
+        total += len(piece)
+        if total > MOST_OUTPUT:
+            raise CodexFailed("codex printed more than %d MB" % (MOST_OUTPUT >> 20))
+        if not piece:
+            if rest and not skipping:
+                yield rest
+            return
+        *complete, rest = (rest + piece).split(b"\n")
+        for line in complete:
+            yield b"" if skipping else line
+            skipping = False
+        if len(rest) > MOST_LINE:
+            rest, skipping = b"", True
+
+
+def hear(answer, line, on_line):
+    """Take one event into the answer."""
+    try:
+        event = json.loads(line.decode("utf-8", "replace"))
+        kind = event["type"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        answer.odd += bool(line.strip())
+        return
+    item = event.get("item") if isinstance(event.get("item"), dict) else {}
+    if kind == "thread.started":
+        answer.thread = event.get("thread_id")
+    elif kind == "item.completed" and item.get("type") == "agent_message":
+        answer.text = str(item.get("text") or "")
+    elif kind == "turn.completed":
+        answer.usage, answer.failure = event.get("usage"), ""
+    elif kind in ("turn.failed", "error"):
+        error = event.get("error") if isinstance(event.get("error"), dict) else event
+        answer.failure = str(error.get("message") or "no reason given")
+    if on_line and item:
+        said = item.get("command") or item.get("text") or item.get("query") or item.get("type")
+        on_line(PHASES.get(item.get("type"), "running"), "%s: %s" % (item.get("type"), said))
+
+
+def judged(answer, status, errors):
+    if answer.failure:
+        raise CodexFailed("codex failed: %s" % answer.failure[:500])
+    if status:
+        errors.seek(0, os.SEEK_END)
+        errors.seek(max(errors.tell() - 600, 0))
+        said = errors.read().decode("utf-8", "replace").strip()
+        raise CodexFailed("codex ended with status %s%s" % (status, ": " + said if said else ""))
+    if not answer.text.strip():
+        odd = "; %d lines were not events" % answer.odd if answer.odd else ""
+        raise CodexFailed("codex ended without an answer%s" % odd)
+    return answer
