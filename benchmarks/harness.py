@@ -37,6 +37,8 @@ def arena(**env: str) -> Iterator[Path]:
 
     ``env`` holds more CODEFLASH_ variables. Call it before anything reads Django's settings.
     """
+    # Asked to end, we still stop our servers and remove our files.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="codeflash-bench-"))
     for name in SCRUBBED:
         os.environ.pop(name, None)
@@ -76,7 +78,11 @@ class Server:
         self._process = subprocess.Popen(
             argv, cwd=ROOT, env={**child.env, **(env or {})}, start_new_session=True
         )
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
 
     def _wait(self) -> None:
         def answers() -> bool:
@@ -130,6 +136,14 @@ def cookie_of(user: Any, port: int) -> str:
     store[HASH_SESSION_KEY] = user.get_session_auth_hash()
     store.create()
     return f"codeflash_{port}={store.session_key}"
+
+
+def copy_database(path: Path) -> None:
+    """This process's SQLite database as it stands, in a new file."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM INTO %s", [str(path)])
 
 
 def people(count: int) -> tuple[Any, list[Any]]:
