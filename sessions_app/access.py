@@ -61,11 +61,22 @@ def role_in(user: Person, team: Team) -> str | None:
     return Membership.objects.filter(team=team, user_id=user.pk).values_list("role", flat=True).first()
 
 
+def roles_of(user: Person) -> dict[int, str]:
+    """The person's role by team id, for pages that ask ``allows`` for many rows."""
+    if not user.is_authenticated or not user.is_active:
+        return {}
+    return dict(Membership.objects.filter(user_id=user.pk).values_list("team_id", "role"))
+
+
+def allows(role: str | None, verb: str) -> bool:
+    """Whether a role (None: not in the team) may use ``verb``; an unknown verb is a KeyError, never a yes."""
+    needed = RANK[VERBS[verb]]
+    return role is not None and RANK[role] >= needed
+
+
 def can(user: Person, verb: str, obj: Model) -> bool:
     """Whether this person may use ``verb`` on ``obj``; an unknown verb is a KeyError, never a yes."""
-    needed = RANK[VERBS[verb]]
-    role = role_in(user, team_of(obj))
-    return role is not None and RANK[role] >= needed
+    return allows(role_in(user, team_of(obj)), verb)
 
 
 def require(user: Person, verb: str, obj: Model) -> User:

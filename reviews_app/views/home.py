@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -14,7 +14,7 @@ from django.utils import timezone
 from engine.order import RAIL
 from reviews_app.models import Decision, DecisionKind, Review
 from sessions_app import panels
-from sessions_app.access import can
+from sessions_app.access import allows, roles_of
 from sessions_app.models import Repo, Session, Status
 from sessions_app.views.live import place_in_queue
 from sessions_app.views.requests import person
@@ -77,8 +77,8 @@ def _failed(request: HttpRequest) -> list[dict[str, Any]]:
         ended__gte=timezone.now() - FAILED_FOR,
         children__isnull=True,
     )
-    found = rows.select_related("repo").order_by("-ended")[:SHOWN]
-    return [{"session": s, "may_resume": can(request.user, "resume", s)} for s in found]
+    found, roles = rows.select_related("repo").order_by("-ended")[:SHOWN], roles_of(request.user)
+    return [{"session": s, "may_resume": allows(roles.get(s.repo.team_id), "resume")} for s in found]
 
 
 def _live(request: HttpRequest) -> list[dict[str, Any]]:
@@ -122,15 +122,9 @@ def _team(request: HttpRequest) -> dict[str, Any]:
 
 
 def _median_wait(decisions: QuerySet[Decision]) -> float | None:
-    waits = []
-    for decision in decisions[:200]:
-        filed = (
-            Review.objects.filter(session=decision.session_id, round=decision.review_round)
-            .values_list("filed", flat=True)
-            .first()
-        )
-        if filed:
-            waits.append((decision.created - filed).total_seconds())
+    filed = Review.objects.filter(session=OuterRef("session"), round=OuterRef("review_round")).values("filed")
+    rows = decisions.annotate(filed=Subquery(filed[:1])).filter(filed__isnull=False)
+    waits = [(made - filed).total_seconds() for made, filed in rows.values_list("created", "filed")[:200]]
     return median(waits) if waits else None
 
 

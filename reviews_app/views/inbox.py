@@ -24,7 +24,8 @@ def inbox(request: HttpRequest) -> HttpResponse:
     groups = _groups(request)
     rows = groups[tab]
     page = page_of(request, rows if tab == "running" else _narrow(request, rows), PAGE)
-    listed = [_row(each) for each in page]
+    decisions = _decisions([each for each in page if isinstance(each, Review)])
+    listed = [_row(each, decisions) for each in page]
     context = {
         "section": "reviews",
         "tab": tab,
@@ -55,7 +56,7 @@ def _groups(request: HttpRequest) -> dict[str, QuerySet[Any]]:
         .live()
         .filter(stage="review")
         .order_by("pk")
-        .select_related("repo"),
+        .select_related("repo", "launched_by"),
         "stale": newest.filter(Exists(older) & ~Exists(decided) | ~Q(head=F("session__head"))).order_by(
             "filed"
         ),
@@ -78,16 +79,21 @@ def _narrow(request: HttpRequest, rows: QuerySet[Review]) -> QuerySet[Review]:
     return rows
 
 
-def _row(each: Review | Session) -> dict[str, Any]:
+def _decisions(reviews: list[Review]) -> dict[tuple[int, str], Decision]:
+    """By session and head: the oldest of several, in one question."""
+    rows = Decision.objects.filter(session__in=[each.session_id for each in reviews])
+    return {(row.session_id, row.head): row for row in rows.order_by("-pk")}
+
+
+def _row(each: Review | Session, decisions: dict[tuple[int, str], Decision]) -> dict[str, Any]:
     if isinstance(each, Session):
         return {"session": each, "headline": panels.headline(each)}
-    decision = Decision.objects.filter(session=each.session_id, head=each.head).last()
     return {
         "review": each,
         "session": each.session,
         "headline": panels.headline(each.session),
         "open": open_findings(each),
-        "decision": decision,
+        "decision": decisions.get((each.session_id, each.head)),
         "findings": [f for p in each.passes.all() for f in p.findings.all() if f.state == "open"][:3],
     }
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from engine.values import DOMAINS
 from sessions_app import actions
-from sessions_app.access import can, get_learning
+from sessions_app.access import allows, get_learning, roles_of
 from sessions_app.forms import LearningStateForm
 from sessions_app.models import Learning, LearningState, Repo
 from sessions_app.prose import hits
@@ -32,10 +32,12 @@ def search(request: HttpRequest) -> HttpResponse:
     rows = _chosen(request, matching).select_related("repo", "session", "state_by")
     rows = rows.annotate(used=Count("uses", distinct=True))
     page = page_of(request, rows.order_by(*_order(request)), PAGE)
+    roles = roles_of(request.user)
     for row in page:
+        role = roles.get(row.repo.team_id)
         row.claim_html, row.evidence_html = hits(row.claim, terms), hits(row.evidence, terms)
-        row.may_confirm = can(request.user, "confirm_learning", row)
-        row.may_change = can(request.user, "set_learning_state", row)
+        row.may_confirm = allows(role, "confirm_learning")
+        row.may_change = allows(role, "set_learning_state")
     context = {
         "section": "learnings",
         "page": page,
