@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
-from engine.values import Check, Isolation, Measurement, PassResult, Target, TestRun
+from engine.values import Check, Isolation, Measurement, PassResult, RecoveredKeep, Target, TestRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,6 +251,7 @@ class ProgressRestored(Event):
     tried: int
     consecutive: int
     notes: tuple[str, ...] = ()
+    recovered: tuple[RecoveredKeep, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -131,6 +131,22 @@ class ReviewFinding:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecoveredKeep:
+    """A commit on a resumed branch that no hand-off told of. ``measurement`` is None when nobody wrote it down."""
+
+    number: int
+    experiment: str
+    commit: str
+    target: Target
+    agent: str
+    pattern: str
+    title: str
+    hypothesis: str
+    metric: str
+    measurement: Measurement | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PassResult:
     """One of the six passes. ``state`` is ``clear``, ``open``, ``failed`` or ``not_done``."""
 

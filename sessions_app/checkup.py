@@ -18,7 +18,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from engine.workspace import Workspace, WorkspaceError
 from sessions_app import actions, folders, housekeeping
-from sessions_app.models import ExperimentStatus, Session, Status, Worker
+from sessions_app.models import Experiment, ExperimentStatus, Session, Status, Worker
 from sessions_app.stream import Waker
 
 TOOLS = {
@@ -168,8 +168,10 @@ def _compare(session: Session) -> Iterator[str]:
     kept = session.experiments.filter(status=ExperimentStatus.KEEP, reverted="")
     rows = dict(kept.values_list("uid", "commit"))
     known = set(session.experiments.values_list("uid", flat=True))
+    found_later = Experiment.objects.filter(session__parent=session, status=ExperimentStatus.KEEP)
+    known_later = set(found_later.values_list("uid", flat=True))
     for uid, sha in commits.items():
-        if uid and uid not in rows and (session.parent_id is None or uid in known):
+        if uid and uid not in rows and uid not in known_later and (session.parent_id is None or uid in known):
             yield f"session {session.pk}: commit {sha[:10]} has no kept experiment; resume the session to measure it"
     for uid, commit in rows.items():
         if uid not in commits:

@@ -146,6 +146,48 @@ def _scan_reported(session: Session, row: Event) -> None:
 def _progress_restored(session: Session, row: Event) -> None:
     session.head = text(row.body, "head", 64) or session.head
     session.consecutive = count(row.body, "consecutive")
+    for keep in row.body.get("recovered") or ():
+        _recovered(session, row, keep)
+
+
+def _recovered(session: Session, row: Event, keep: Body) -> None:
+    """A commit whose worker died before it could tell of it: a keep of the session that found it."""
+    target = keep.get("target") or {}
+    experiment, _ = Experiment.objects.update_or_create(
+        session=session,
+        number=count(keep, "number"),
+        defaults={
+            **_named(keep, target),
+            "domain": text(target, "domain", 12),
+            "status": ExperimentStatus.KEEP,
+            "commit": text(keep, "commit", 64),
+            "reason": "Recovered from its commit",
+            "started": row.at,
+            "started_seq": row.seq,
+            "ended": row.at,
+            "ended_seq": row.seq,
+        },
+    )
+    _measured(experiment, keep.get("measurement") or {})
+    experiment.save()
+    ExperimentDetail.objects.get_or_create(experiment=experiment)
+    session.tried += 1
+    session.kept += 1
+
+
+def _named(body: Body, target: Body) -> dict[str, Any]:
+    """What an experiment is called and where it is, as its start states it."""
+    return {
+        "uid": text(body, "experiment", 64),
+        "path": text(target, "path", 500),
+        "qualname": text(target, "qualname", 300),
+        "line": count(target, "line"),
+        "agent": text(body, "agent", 20),
+        "pattern": text(body, "pattern", 80),
+        "title": text(body, "title", 300),
+        "hypothesis": text(body, "hypothesis", 20_000),
+        "metric": text(body, "metric", 8),
+    }
 
 
 @_on("experiment_started")
@@ -155,18 +197,10 @@ def _experiment_started(session: Session, row: Event) -> None:
         session=session,
         number=count(body, "number"),
         defaults={
-            "uid": text(body, "experiment", 64),
-            "path": text(target, "path", 500),
-            "qualname": text(target, "qualname", 300),
-            "line": count(target, "line"),
+            **_named(body, target),
             "domain": text(body, "domain", 12),
-            "agent": text(body, "agent", 20),
-            "pattern": text(body, "pattern", 80),
             "author": text(body, "author", 20) or "rule",
             "tier": text(body, "tier", 10),
-            "title": text(body, "title", 300),
-            "hypothesis": text(body, "hypothesis", 20_000),
-            "metric": text(body, "metric", 8),
             "status": ExperimentStatus.RUNNING,
             "started": row.at,
             "started_seq": row.seq,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import events as e
+from engine.agents import restoring
 from engine.run import Attempt, Run
 from engine.state import (
     changelog,
@@ -27,7 +28,7 @@ from engine.state import (
     setup,
     write_file,
 )
-from engine.values import Measurement, PassResult, Target
+from engine.values import PassResult
 
 SHOWN_BYTES = 256 * 1024
 CARRIED = ("results.tsv", "learnings.md", "changelog.md", "HANDOFF.md")
@@ -82,53 +83,18 @@ def restore(run: Run) -> Iterator[e.Event]:
     earlier = _read(run)
     hand_off = handoff.parse(earlier.get("HANDOFF.md", ""))
     run.tried_keys.update(t.key for t in hand_off.discarded if t.key)
-    numbers = [row for row in results.parse(earlier.get("results.tsv", "")).rows if row.status != "baseline"]
-    run.number_from = len(numbers)
-    recovered = _restore_keeps(run, hand_off)
+    table = results.parse(earlier.get("results.tsv", ""))
+    found = restoring.keeps(run, hand_off, table)
+    run.attempts.extend(found.attempts)
+    run.number_from = restoring.last_number(table, found.attempts)
     run.consecutive = 0 if hand_off.stopped.startswith("plateau") else (hand_off.consecutive or 0)
     yield e.ProgressRestored(
         head=run.workspace.head,
         kept=len(run.kept),
         tried=run.number_from,
         consecutive=run.consecutive,
-        notes=tuple(f"Commit {sha[:7]} had no row in the hand-off and was recovered" for sha in recovered),
-    )
-
-
-def _restore_keeps(run: Run, hand_off: handoff.Handoff) -> list[str]:
-    """An attempt for every commit on the branch; returns the commits that the hand-off did not know."""
-    known = {k.commit: k for k in hand_off.kept}
-    recovered = []
-    for commit in run.workspace.log():
-        kept = next((k for sha, k in known.items() if sha and commit.sha.startswith(sha)), None)
-        if kept is None:
-            recovered.append(commit.sha)
-        path, _, qualname = (kept.target if kept else "").partition("::")
-        run.attempts.append(
-            Attempt(
-                number=_number(kept.experiment) if kept else 0,
-                uid=commit.experiment,
-                target=Target(path=path, qualname=qualname, line=1, domain="cpu"),
-                agent="deep",
-                pattern=kept.pattern if kept else "",
-                title=kept.title if kept else commit.subject,
-                hypothesis=commit.subject,
-                tier="guarded",
-                metric=(kept.metric if kept else "") or "cpu",
-                status="keep",
-                commit=commit.sha,
-                measurement=_claimed(kept),
-                restored=True,
-            )
-        )
-    return recovered
-
-
-def _claimed(kept: handoff.Kept | None) -> Measurement | None:
-    if kept is None or kept.ratio is None:
-        return None
-    return Measurement(
-        metric=kept.metric or "cpu", unit="ns", outcome="keep", ratio=kept.ratio, low=kept.low, high=kept.high
+        notes=tuple(found.notes),
+        recovered=tuple(found.recovered),
     )
 
 
@@ -363,8 +329,3 @@ def _line(text: Any) -> str:
 
 def _date() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-def _number(text: str) -> int:
-    digits = "".join(ch for ch in text if ch.isdigit())
-    return int(digits) if digits else 0

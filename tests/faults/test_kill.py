@@ -106,8 +106,12 @@ def test_kill_9_in_each_stage_and_going_on_until_the_end(killing: House) -> None
     told = list(session.experiments.filter(status="keep").values_list("commit", flat=True))
     assert told or any(commit[:10] in fact.words for fact in checkup.mend()), "neither a row nor a word of it"
 
+    forget(session)
     session = kill_when(killing, killing.resume(session), in_review)
     assert said(session, "progress_restored", kept=1)
+    recovered = session.experiments.get(status="keep")
+    assert (recovered.commit, recovered.qualname, recovered.ratio) == (commit, "known", None)
+    assert not any(commit[:10] in fact.words for fact in checkup.mend()), "told as lost although it was found"
     assert list(branch_of(session).values()) == [commit]
 
     last = killing.resume(session)
@@ -116,10 +120,24 @@ def test_kill_9_in_each_stage_and_going_on_until_the_end(killing: House) -> None
     lock_the_database()
     ended(last, "finished")
     assert last.head == commit and last.verdict in ("APPROVE", "REQUEST_CHANGES")
+    titles = [each["title"] for each in findings_of(last)]
+    assert "Experiment 1 was recovered from its commit and measured here" in titles, titles
+    assert not [each for each in findings_of(last) if each["severity"] == "critical"]
     assert said(last, "cleaned_up") and last.reviews.count() == 1
     assert fingerprint(killing.source) == before
     worker.terminate()
     assert worker.wait(60) == 0
+
+
+def forget(session: Session) -> None:
+    """As if the kill had come before a word about the commit was written anywhere."""
+    for name in ("HANDOFF.md", "results.tsv", "learnings.md"):
+        (folders.work_of(session.pk) / ".codeflash" / name).unlink(missing_ok=True)
+
+
+def findings_of(session: Session) -> list[dict[str, str]]:
+    bodies = session.events.filter(kind="pass_finished").values_list("body", flat=True)
+    return [finding for body in bodies for finding in body["result"]["findings"]]
 
 
 def scribble(session: Session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 
 from engine import events as e
 from engine.agents import experiment, leave_one_out, workloads
@@ -66,7 +67,7 @@ def claim_again(run: Run, attempt: Attempt) -> Generator[e.Event, None, list[Rev
     """One keep's own measurement repeated: its commit against its parent on the calls it was claimed on."""
     workload, gauge = leave_one_out.workload_of(run, attempt), run.gauge
     claim = attempt.measurement
-    if workload is None or gauge is None or claim is None or claim.ratio is None:
+    if workload is None or gauge is None:
         return [
             _finding(
                 "medium",
@@ -92,6 +93,11 @@ def claim_again(run: Run, attempt: Attempt) -> Generator[e.Event, None, list[Rev
     if again.low <= 1:
         title = f"Experiment {attempt.number} does not hold when measured again"
         return [_finding("high", title, experiment.numbers(again), attempt)]
+    if claim is None or claim.ratio is None:
+        # Its commit is all that was left of it: this is its first number on record.
+        run.attempts = [replace(a, measurement=again) if a is attempt else a for a in run.attempts]
+        title = f"Experiment {attempt.number} was recovered from its commit and measured here"
+        return [_finding("note", title, experiment.numbers(again), attempt)]
     slack = 1 + (again.floor or 0.02)
     words = f"claimed {experiment.numbers(claim)}; measured again {experiment.numbers(again)}"
     if (claim.low or claim.ratio) > again.high * slack:
