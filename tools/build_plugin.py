@@ -3,8 +3,8 @@
     python tools/build_plugin.py [--lang python|javascript] [--out dist]
 
 Paths below ${CLAUDE_PLUGIN_ROOT} are rewritten to where the files end up. All texts are checked first, by
-``plugin_lint``; a problem is printed as file:line and nothing is written. The same sources give the same bytes, and the old result stays
-until the new one is complete. Standard library only.
+``plugin_lint``; a problem is printed as file:line and nothing is written. The same sources give the same bytes, and the
+old result stays until the new one is complete. Standard library only.
 """
 
 from __future__ import annotations
