@@ -39,7 +39,11 @@ def _kept(session: Session) -> list[Experiment]:
     while line[-1].mode == "resume" and line[-1].parent is not None and len(line) < ANCESTORS:
         line.append(line[-1].parent)
     rows = Experiment.objects.filter(session__in=line, status=ExperimentStatus.KEEP, reverted="")
-    return list(rows.order_by("session_id", "number"))
+    # A commit that a resumed session recovered may have its first row after all: that one has the numbers.
+    found: dict[str, Experiment] = {}
+    for each in rows.order_by("session_id", "number"):
+        found.setdefault(each.commit, each)
+    return list(found.values())
 
 
 def _title(session: Session, kept: Sequence[Experiment]) -> str:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine import events as e
 from engine.agents import restoring
 from engine.agents.start import open_run
 from engine.run import CancelToken
 from engine.state import handoff, results
-from tests.conftest import make_repo
+from engine.values import RecoveredKeep
+from reviews_app import pull_request
+from sessions_app import actions, queue, recording, replaying
+from tests.conftest import World, make_repo
+from tests.store import facts
 from tests.tiny import TINY, brief_for
 
 WORDS = "tiny/words.py"
+LOST = "c" * 40
 
 
 def test_every_commit_becomes_a_keep_from_the_best_source(tmp_path: Path) -> None:
@@ -71,4 +77,37 @@ def row(number: int, sha: str) -> results.Row:
         metric="peak",
         domain="memory",
         hypothesis=f"Change {number}",
+    )
+
+
+def test_a_recovered_keep_is_a_row_of_its_session_and_stands_once_in_the_pull_request(world: World) -> None:
+    first = actions.launch(user=world.mia, repo=world.repo)
+    recording.record(queue.claim("w"), list(facts.whole()))
+    second = actions.launch(user=world.mia, repo=world.repo, mode="resume", parent=first)
+    told = e.ProgressRestored(
+        head=LOST, kept=2, tried=5, consecutive=0, recovered=(recovered(1, facts.HEAD), recovered(5, LOST))
+    )
+    recording.record(queue.claim("w"), [*facts.opening(), told])
+
+    second.refresh_from_db()
+    assert (second.kept, second.tried, second.head) == (2, 2, LOST)
+    row = second.experiments.get(number=5)
+    assert (row.status, row.commit, row.ratio, row.qualname) == ("keep", LOST, None, "total")
+    assert replaying.replay(second.pk, keep=False) == []
+    body = pull_request.prepare(session=second, review=first.reviews.get()).body
+    assert (body.count(facts.HEAD[:10]), body.count(f"`{LOST[:10]}`")) == (1 + 1, 1), body
+    assert "not measured" in body
+
+
+def recovered(number: int, sha: str) -> RecoveredKeep:
+    return RecoveredKeep(
+        number=number,
+        experiment=f"u{number}",
+        commit=sha,
+        target=facts.HOT,
+        agent="deep",
+        pattern="",
+        title="Found again",
+        hypothesis="",
+        metric="cpu",
     )
