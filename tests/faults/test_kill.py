@@ -1,6 +1,6 @@
 """kill -9 of the worker in each stage: no process is left, nothing is half kept, and the session can be resumed.
 
-One chain of sessions, each resumed from the one killed before it, so that every stage is both left and entered again.
+Chains of sessions, each resumed from the one killed before it, so that every stage is both left and entered again.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def in_review(session: Session) -> None:
     await_said(session, "agent_started", agent="review")
 
 
-def test_kill_9_in_each_stage_and_going_on_until_the_end(killing: House) -> None:
+def test_kill_9_before_anything_is_kept(killing: House) -> None:
     before = fingerprint(killing.source)
     session = kill_when(killing, killing.launch(), in_setup)
     session = kill_when(killing, killing.resume(session), in_baseline)
@@ -101,18 +101,22 @@ def test_kill_9_in_each_stage_and_going_on_until_the_end(killing: House) -> None
         session = kill_when(killing, killing.resume(session), in_validate)
     session = kill_when(killing, killing.resume(session), in_experiment)
     assert not branch_of(session)
-    session = kill_when(killing, killing.resume(session), at_the_commit)
+    assert fingerprint(killing.source) == before
+
+
+def test_kill_9_after_a_commit_and_going_on_until_the_end(killing: House) -> None:
+    before = fingerprint(killing.source)
+    session = kill_when(killing, killing.launch(), at_the_commit)
     (commit,) = branch_of(session).values()
     told = list(session.experiments.filter(status="keep").values_list("commit", flat=True))
     assert told or any(commit[:10] in fact.words for fact in checkup.mend()), "neither a row nor a word of it"
-
     forget(session)
     session = kill_when(killing, killing.resume(session), in_review)
     assert said(session, "progress_restored", kept=1)
+    assert list(branch_of(session).values()) == [commit]
     recovered = session.experiments.get(status="keep")
     assert (recovered.commit, recovered.qualname, recovered.ratio) == (commit, "known", None)
     assert not any(commit[:10] in fact.words for fact in checkup.mend()), "told as lost although it was found"
-    assert list(branch_of(session).values()) == [commit]
 
     last = killing.resume(session)
     worker = killing.worker()
