@@ -6,7 +6,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -16,7 +17,7 @@ from engine.values import DOMAINS
 from sessions_app import actions
 from sessions_app.access import allows, get_learning, roles_of
 from sessions_app.forms import LearningStateForm
-from sessions_app.models import Learning, LearningState, Repo
+from sessions_app.models import Learning, LearningState, LearningUse, Repo
 from sessions_app.prose import hits
 from sessions_app.views.requests import choice, page_of, person, whole
 from sessions_app.vocabulary import mark
@@ -30,7 +31,9 @@ def search(request: HttpRequest) -> HttpResponse:
     everything = Learning.objects.visible_to(person(request))
     matching = _matching(everything, terms)
     rows = _chosen(request, matching).select_related("repo", "session", "state_by")
-    rows = rows.annotate(used=Count("uses", distinct=True))
+    # Counted in a question of its own for each row that is shown: a join would count for every learning there is.
+    uses = LearningUse.objects.filter(learning=OuterRef("pk")).order_by().values("learning")
+    rows = rows.annotate(used=Coalesce(Subquery(uses.annotate(n=Count("pk")).values("n")), 0))
     page = page_of(request, rows.order_by(*_order(request)), PAGE)
     roles = roles_of(request.user)
     for row in page:
