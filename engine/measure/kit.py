@@ -54,7 +54,7 @@ class Kit:
         """The folder of compiled scripts; MeasureError when the target's interpreter cannot compile them."""
         if self._ready:
             return self.folder
-        self.folder.mkdir(parents=True, exist_ok=True)
+        _open_folder(self.folder)
         sources = [PROBE / name for name in PARTS.values()]
         found = self._compile([(source, NEUTRAL) for source in sources], readable=[PROBE])
         for name, code in zip(PARTS, found, strict=True):
@@ -62,7 +62,7 @@ class Kit:
                 raise MeasureError(
                     f"{self._environment.python} cannot compile the measuring scripts; use Python 3.8+"
                 )
-            (self.folder / f"{name}.pyc").write_bytes(code)
+            _write_for_all(self.folder / f"{name}.pyc", code)
         self._ready = True
         return self.folder
 
@@ -98,10 +98,8 @@ class Kit:
         stamp = int(facts.st_mtime) & 0xFFFFFFFF, facts.st_size & 0xFFFFFFFF
         header = code[:4] + bytes(4) + b"".join(number.to_bytes(4, "little") for number in stamp)
         place = _bytecode(path, self._tag)
-        place.parent.mkdir(exist_ok=True)
-        draft = place.with_name(f"{place.name}.{os.getpid()}")
-        draft.write_bytes(header + code[HEADER:])
-        draft.replace(place)
+        _open_folder(place.parent)
+        _write_for_all(place, header + code[HEADER:])
 
     def _compile(
         self, sources: Sequence[tuple[Path, str]], *, readable: Sequence[Path]
@@ -128,6 +126,20 @@ class Kit:
             limits=Limits(wall_seconds=300),
             stdin=jobs,
         )
+
+
+def _open_folder(folder: Path) -> None:
+    """Measuring processes run under another user where the worker is root: they must be able to read."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        folder.chmod(0o755)
+
+
+def _write_for_all(path: Path, data: bytes) -> None:
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_bytes(data)
+    draft.chmod(0o644)
+    draft.replace(path)
 
 
 def _sources(tree: Path) -> Iterator[Path]:
