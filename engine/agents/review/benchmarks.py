@@ -85,6 +85,8 @@ def claim_again(run: Run, attempt: Attempt) -> Generator[e.Event, None, list[Rev
             workload,
             pairs=20,
             level=0.99,
+            # The floor of the same calls on the same code, unless this run never measured one (a resumed keep).
+            floor=run.floors.get((f"{workload.id}@{earlier}", workload.metric)),
         )
     )
     run.again[attempt.number] = again
