@@ -80,17 +80,24 @@ def wide_mark(
     inner = interval_mark(ratio, low, high, floor, kept=kept, axis=axis, width=width)
     words_under = format_html(
         '<text x="{}" y="30">1×{}</text>',
-        _xy(_position(1, axis, width)),
+        _xy(_inside(_position(1, axis, width), width, 52)),
         f", noise ±{floor * 100:.1f}%" if floor else "",
     )
     if ratio and abs(_position(ratio, axis, width) - _position(1, axis, width)) > 90:
         words_under += format_html(
-            '<text x="{}" y="30">{}×</text>', _xy(_position(ratio, axis, width)), f"{ratio:.2f}"
+            '<text x="{}" y="30">{}×</text>',
+            _xy(_inside(_position(ratio, axis, width), width, 24)),
+            f"{ratio:.2f}",
         )
     return format_html(
         '<svg class="wide-mark" viewBox="0 0 {} 34" aria-hidden="true" focusable="false">{}{}</svg>',
         _xy(width), inner, words_under,
     )  # fmt: skip
+
+
+def _inside(x: float, width: float, half: float) -> float:
+    """Where a centred word of twice ``half`` stays whole."""
+    return min(max(x, half), width - half)
 
 
 def _clamp(x: float, width: float) -> float:
