@@ -101,6 +101,8 @@ class _Progress:
 
     def see(self, event: e.Event) -> None:
         self._order = advance(self._order, event)
-        self.stage = str(self._order)
+        # The session's own start is over once an agent acts: what fails then is the routing.
+        routing = self._order is Stage.START and isinstance(event, e.AgentStarted)
+        self.stage = str(Stage.ROUTE if routing else self._order)
         if isinstance(event, e.AgentStarted) and event.agent != "researcher":
             self.agent = event.agent
