@@ -34,7 +34,7 @@ except ImportError:  # no such lock on Windows
 
 CHILD = pathlib.Path(__file__).resolve().with_name("ab_child.py")
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "SYSTEMROOT", "NODE_PATH")
-PEAK_RUNS = 3
+PEAK_RUNS, FLOOR_PROCESSES, EARLY = 3, 40, 6
 
 
 class Crash(Exception):
@@ -204,13 +204,16 @@ class Measuring:
         self.order.append(order[0])
         self.couples.append([found["before"], found["after"]])
 
-    def floor(self, count=40):
-        """(floor, seconds a process) of the old version against itself."""
+    def floor(self, longest):
+        """(floor, seconds a process) of the old version against itself; no floor when a process takes over ``longest``."""
         clock, started, scores = ("wall" if self.bench.options.metric == "wall" else "cpu"), time.monotonic(), []
-        for _ in range(count // 2):
+        while len(scores) < FLOOR_PROCESSES:
             seed, padding = self.coin.randrange(1, 2**32), self.coin.randrange(0, 4097)
             scores += [rule.score(self.bench.process("before", seed, padding), clock) for _ in (1, 2)]
-        return rule.floor_of(scores, self.bench.options.metric), (time.monotonic() - started) / count
+            seconds = (time.monotonic() - started) / len(scores)
+            if len(scores) == EARLY and seconds > longest:
+                return rule.LEAST_FLOOR, seconds
+        return rule.floor_of(scores, self.bench.options.metric), seconds
 
 
 def measure(options):
@@ -251,12 +254,10 @@ def _floor(record, options, measuring):
     if options.floor is not None:
         record["delta"] = max(options.floor, rule.LEAST_FLOOR)
         return
-    clock_metric, measuring.bench.options.metric = options.metric, "cpu" if options.metric == "peak" else options.metric
-    record["delta"], seconds = measuring.floor()
-    measuring.bench.options.metric = clock_metric
-    needs = seconds * (160 if options.metric == "wall" and options.verb == "gate" else 80)
-    if needs > options.budget:
-        record["needs"] = needs
+    processes = 160 if options.metric == "wall" and options.verb == "gate" else 80
+    record["delta"], seconds = measuring.floor(options.budget / processes)
+    if seconds * processes > options.budget:
+        record["needs"] = seconds * processes
 
 
 def _pairs(record, options, measuring):

@@ -14,6 +14,7 @@ import pytest
 from engine.measure import gate, judge, stats
 from engine.measure.model import Process
 from engine.measure.record import Couple, Record
+from engine.state.results import COLUMNS, Row
 from tests.plugin.conftest import SCRIPTS, Run, other_interpreters
 
 sys.path.insert(0, str(SCRIPTS))
@@ -156,27 +157,13 @@ def test_a_real_gain_is_kept_stored_and_decided_again(run: Run, trees: Path) -> 
     assert set(raw["order"]) == {"before", "after"}
     quads = [raw["order"][i : i + 2] for i in range(0, len(raw["order"]), 2)]
     assert all(first != second for first, second in quads)
+    cells_are_those_of_a_results_row(found["cells"])
 
 
-def test_cells_are_those_of_a_results_row(run: Run, trees: Path) -> None:
-    words = (
-        "compare",
-        "--before",
-        "old",
-        "--after",
-        "new",
-        "--script",
-        "work.py",
-        "--floor",
-        "0.02",
-        "--json",
-    )
-    cells = json.loads(run("ab.py", *words, cwd=trees).stdout)["cells"]
-    from engine.state.results import COLUMNS, Row
-
+def cells_are_those_of_a_results_row(cells: dict[str, str]) -> None:
     assert set(cells) <= set(COLUMNS)
-    row = Row(**cells)
-    assert row.ratio == pytest.approx(row.before_quantity.value / row.after_quantity.value, rel=1e-6)  # type: ignore[union-attr]
+    row = Row(**cells)  # type: ignore[arg-type]
+    assert row.ratio == pytest.approx(row.before_quantity.value / row.after_quantity.value)  # type: ignore[union-attr]
     assert row.low is not None and row.floor == pytest.approx(0.02)
 
 
@@ -188,8 +175,9 @@ def test_commands_and_their_own_values_are_measured(run: Run, trees: Path) -> No
         'print(\'AB {"cpu": [1000, 1100], "wall": [1000, 1100]}\')\n', encoding="utf-8"
     )
     words = ("--before-command", f"{sys.executable} one.py", "--after-command", f"{sys.executable} two.py")
-    found = json.loads(run("ab.py", "gate", *words, "--floor", "0.02", "--json", cwd=trees).stdout)
-    assert found["outcome"] == "keep" and found["ratio"] == pytest.approx(2.0, rel=0.1)
+    found = json.loads(run("ab.py", "gate", *words, "--json", cwd=trees).stdout)
+    assert (found["outcome"], found["floor"]) == ("keep", 0.02)
+    assert found["ratio"] == pytest.approx(2.0, rel=0.1)
 
 
 def test_memory_is_decided_by_the_least_peak(run: Run, trees: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,25 @@ def test_every_pair_has_its_measured_figures(domain: str) -> None:
     figures = texts[folder / "figures.md"]
     assert set(re.findall(r"^\| ([\w-]+) \| (?:cpu|wall|peak|import) ", figures, re.MULTILINE)) == pairs
     assert re.match(r"# Measured gains: Python 3\.\d+", figures)
+
+
+JAVASCRIPT = ROOT / "plugin" / "languages" / "javascript" / "references"
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not on this machine")
+def test_every_javascript_block_runs_and_every_pair_agrees() -> None:
+    command = ["node", str(JAVASCRIPT / "measure_pairs.mjs"), "check", str(JAVASCRIPT)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("domain", ["async", "cpu", "memory"])
+def test_every_javascript_pair_has_its_measured_figures(domain: str) -> None:
+    guide = (JAVASCRIPT / domain / "guide.md").read_text(encoding="utf-8")
+    figures = (JAVASCRIPT / domain / "figures.md").read_text(encoding="utf-8")
+    pairs = set(re.findall(r"^```js pair=([\w-]+)", guide, re.MULTILINE))
+    assert len(pairs) >= 3
+    assert set(re.findall(r"^\| ([\w-]+) \| (?:cpu|wall) ", figures, re.MULTILINE)) == pairs
 
 
 def test_every_shell_block_parses() -> None:

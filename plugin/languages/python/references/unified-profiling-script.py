@@ -47,7 +47,7 @@ class Sampler:
     def __init__(self, roots):
         self.roots, self.samples = roots, 0
         self.own, self.total = collections.Counter(), collections.Counter()
-        self.lines, self.stopped = {}, threading.Event()
+        self.paths, self.stopped = {}, threading.Event()
         self.by_signal = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
 
     def start(self):
@@ -71,7 +71,7 @@ class Sampler:
         seen, innermost = set(), None
         while frame is not None:
             code = frame.f_code
-            path = code.co_filename
+            path = self.absolute(code.co_filename)
             if path != HERE and self.inside(path):
                 key = (path, getattr(code, "co_qualname", code.co_name), code.co_firstlineno)
                 innermost = innermost or key
@@ -81,6 +81,12 @@ class Sampler:
         if innermost:
             self.own[innermost] += 1
             self.total.update(seen)
+
+    def absolute(self, path):
+        """Code of a program named relatively has a relative path; the program may change its folder later."""
+        if path not in self.paths:
+            self.paths[path] = path if path.startswith("<") else os.path.join(FOLDER, path)
+        return self.paths[path]
 
     def inside(self, path):
         if path.startswith("<"):
@@ -170,9 +176,12 @@ class Peak:
         }
 
 
+FOLDER = os.getcwd()
+
+
 def shown(path):
-    """The path relative to the current folder when it lies below it."""
-    here = os.getcwd() + os.sep
+    """The path relative to the folder this was started in when it lies below it."""
+    here = FOLDER + os.sep
     return path[len(here) :] if path.startswith(here) else path
 
 
