@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "tools" / "build_plugin.py"
 SCRIPTS = ROOT / "plugin" / "scripts"
+FAKE = Path(__file__).with_name("fake_codex.py")
 LANGUAGES = sorted(path.name for path in (ROOT / "plugin" / "languages").iterdir() if path.is_dir())
 
 
@@ -78,3 +80,14 @@ def run(tmp_path: Path) -> Run:
         )
 
     return script
+
+
+@pytest.fixture
+def bin_path(tmp_path: Path) -> str:
+    """A PATH on which our own codex comes first."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    script = folder / "codex"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{FAKE}" "$@"\n', encoding="utf-8")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"

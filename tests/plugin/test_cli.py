@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import make_repo
+from tests.plugin.conftest import Run
 from tests.plugin.model_server import Answer, ModelServer
 
 
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def call(
-    home: Path, *words: str, cwd: Path, url: str = "http://127.0.0.1:9"
+    home: Path, *words: str, cwd: Path, url: str = "http://127.0.0.1:9", **more: str
 ) -> subprocess.CompletedProcess[str]:
     home.mkdir(exist_ok=True)
     env = {
@@ -47,6 +48,7 @@ def call(
         "DISABLE_AUTOUPDATER": "1",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "IS_SANDBOX": "1",
+        **more,
     }
     command = [str(CLI), *words]
     return subprocess.run(
@@ -90,3 +92,20 @@ def test_it_lists_our_parts_starts_an_agent_and_fires_the_hooks(built: Path, tmp
     assert "${CLAUDE_PLUGIN_ROOT}" not in scan and str(built) in scan
     (record,) = (tmp_path / "home" / "config").rglob("state/*/sessions/*.json")
     assert json.loads(record.read_text(encoding="utf-8"))["sessionId"] == start["session_id"]
+
+
+def test_the_gate_keeps_a_turn_open_once_with_its_reason(
+    python_plugin: Path, run: Run, bin_path: str, tmp_path: Path
+) -> None:
+    repo, home = make_repo(tmp_path / "shop"), tmp_path / "home"
+    data = home / "config" / "plugins" / "data" / "codeflash-agent-inline"
+    on = run(
+        "codex.py", "setup", "--enable-review-gate", cwd=repo, PATH=bin_path, CLAUDE_PLUGIN_DATA=str(data)
+    )
+    assert on.returncode == 0
+    words = ("-p", "hello", "--plugin-dir", str(python_plugin))
+    with ModelServer(["First.", "Second."]) as model:
+        done = call(home, *words, cwd=repo, url=model.url, PATH=bin_path, FAKE_CODEX="block")
+    assert (done.returncode, done.stdout.strip()) == (0, "Second."), done.stderr
+    said = json.dumps([request.get("messages") for request in model.requests])
+    assert "Codex review: pkg/__init__.py:1 loses an order" in said

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import stat
 import sys
 import time
 from collections.abc import Callable
@@ -18,18 +16,6 @@ from tests.plugin.conftest import SCRIPTS, Run
 
 sys.path.insert(0, str(SCRIPTS))
 import companion_process
-
-FAKE = Path(__file__).with_name("fake_codex.py")
-
-
-@pytest.fixture
-def bin_path(tmp_path: Path) -> str:
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    script = folder / "codex"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{FAKE}" "$@"\n', encoding="utf-8")
-    script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    return f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.fixture
