@@ -99,15 +99,16 @@ def session_workload(run: Run) -> Workload:
 
 
 def headline(run: Run) -> Workload:
-    """The workload of the session's one number: the session's own, in the metric that most keeps were made in."""
+    """The workload of the session's one number: the session's own, fixed at its start, when a keep reaches it.
+
+    A session whose keeps are all of another metric is measured on the calls of the first keep of the commonest one.
+    """
     assert run.session_workload is not None
     metrics = Counter(MICRO_METRIC[a.target.domain] for a in run.kept)
-    if not metrics:
+    if not metrics or run.session_workload.metric in metrics:
         return run.session_workload
     order = ("cpu", "wall", "peak", "import")
     metric = max(metrics, key=lambda m: (metrics[m], -order.index(m)))
-    if metric == run.session_workload.metric:
-        return run.session_workload
     kept = next(a for a in run.kept if MICRO_METRIC[a.target.domain] == metric)
     own = micro(run, kept.target, Path(kept.recordings) if kept.recordings else None)
     return own or run.session_workload
