@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -119,6 +120,12 @@ def start_review(options, kept):
     return 0
 
 
+def end_politely():
+    """A signal to end takes the way of an exception, so that Codex is ended too."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        signal.signal(number, lambda *_: sys.exit(143))
+
+
 def spawn(kept, job):
     """The worker in a session of its own, so that it can be ended with everything it starts."""
     with open(job["logFile"], "ab") as log:
@@ -151,6 +158,7 @@ def worker(options, kept):
 
 def work(kept, job):
     """Ask Codex and store what came of it; never leaves a job running."""
+    end_politely()
     job.update(status="running", phase="starting", startedAt=store.now())
     if kept.save(job)["status"] in store.ENDED:
         return job
@@ -173,6 +181,10 @@ def work(kept, job):
         job.update(status="completed", phase="done", result=result, rendered=review.render(target, result))
     except Exception as error:  # the job's end is a fact, whatever ended it
         job.update(status="failed", phase="failed", errorMessage=str(error) or type(error).__name__)
+    except BaseException:
+        job.update(status="failed", phase="failed", completedAt=store.now(), errorMessage="it was told to end")
+        kept.save(job)
+        raise
     job["completedAt"] = store.now()
     kept.note(job, job.get("errorMessage") or "done")
     return kept.save(job)

@@ -36,21 +36,27 @@ def find():
 
 def version(path):
     try:
-        done = subprocess.run([path, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=10)
+        done = subprocess.run([path, "--version"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=10)
     except (OSError, subprocess.SubprocessError) as error:
         raise CodexFailed("codex was found at %s but does not start: %s" % (path, error)) from error
     if done.returncode:
         raise CodexFailed("codex --version ended with status %d" % done.returncode)
-    return done.stdout.decode("utf-8", "replace").strip()[:200]
+    return last_line(done)
+
+
+def last_line(done):
+    """The last line that a command said; warnings of the start-up come before it."""
+    lines = (done.stdout.strip() or done.stderr.strip()).decode("utf-8", "replace").splitlines()
+    return lines[-1][:300] if lines else "it said nothing"
 
 
 def logged_in(path):
     """(whether somebody is logged in, what codex said about it)."""
     try:
-        done = subprocess.run([path, "login", "status"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=15)
+        done = subprocess.run([path, "login", "status"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=15)
     except (OSError, subprocess.SubprocessError) as error:
         return False, "codex login status failed: %s" % error
-    return done.returncode == 0, done.stdout.decode("utf-8", "replace").strip()[:300]
+    return done.returncode == 0, last_line(done)
 
 
 def execute(prompt, *, folder, seconds, schema=None, on_line=None):
@@ -137,7 +143,7 @@ def hear(answer, line, on_line):
         error = event.get("error") if isinstance(event.get("error"), dict) else event
         answer.failure = str(error.get("message") or "no reason given")
     if on_line and item:
-        said = item.get("command") or item.get("text") or item.get("query") or item.get("type")
+        said = next((item[key] for key in ("command", "text", "query", "message") if item.get(key)), "")
         on_line(PHASES.get(item.get("type"), "running"), "%s: %s" % (item.get("type"), said))
 
 

@@ -9,10 +9,12 @@ def end(data):
     kept = store.open_store(hook.folder_of(data))
     session = data.get("session_id")
     mine = [job for job in kept.read()["jobs"] if job.get("sessionId") == session and job.get("status") not in store.ENDED]
-    for job in mine:
-        process.end(job.get("pid"), job.get("pidStarted"), patience=0.15)
-    if mine:
-        kept.change(lambda state: cancel(state, {job["id"] for job in mine}), wait=0.3)
+    try:
+        if mine:
+            kept.change(lambda state: cancel(state, {job["id"] for job in mine}), wait=0.3)
+    finally:
+        for job in mine:
+            process.end(job.get("pid"), job.get("pidStarted"), patience=0.15)
     path = kept.session_file(session or "unknown")
     record = {"sessionId": session, "workspaceRoot": str(kept.workspace), **store.read_json(path)}
     jobs = [job["id"] for job in mine]

@@ -16,7 +16,8 @@ def library():
 
 def main(words):
     if sys.version_info < (3, 11):
-        sys.stderr.write("state_check: needs Python 3.11 or newer, this is %d.%d; run it with another python3\n" % sys.version_info[:2])
+        found = "%d.%d" % sys.version_info[:2]
+        sys.stderr.write("state_check: needs Python 3.11 or newer, this is %s; run it with another python3\n" % found)
         return 2
     found = library()
     if found is None:

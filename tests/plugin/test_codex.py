@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -153,6 +155,21 @@ def test_a_job_whose_process_is_gone_has_failed(codex: Codex, tmp_path: Path) ->
     companion_process.end(json.loads(codex("status", job, "--json")[1])["pid"], "")
     shown = json.loads(codex("status", job, "--json")[1])
     assert shown["status"] == "failed" and shown["errorMessage"]
+
+
+def test_a_review_in_the_foreground_that_is_told_to_end_ends_codex_too(
+    codex: Codex, repo: Path, bin_path: str, tmp_path: Path
+) -> None:
+    data = {"CLAUDE_PLUGIN_DATA": str(tmp_path / "data"), "FAKE_CODEX_LOG": str(tmp_path / "calls")}
+    env = {**os.environ, **data, "PATH": bin_path, "FAKE_CODEX": "family"}
+    command = [sys.executable, str(SCRIPTS / "codex.py"), "review", "--wait"]
+    running = subprocess.Popen(command, cwd=repo, env=env, stdout=subprocess.DEVNULL)
+    until(lambda: len(companion_process.tree(running.pid)) >= 4)
+    family = companion_process.tree(running.pid)
+    running.terminate()
+    assert running.wait(timeout=30) == 143
+    assert not any(companion_process.alive(pid, "") for pid in family)
+    assert json.loads(codex("status", "--json")[1])["latestFinished"]["errorMessage"] == "it was told to end"
 
 
 def test_setup_says_what_is_missing_and_switches_the_gate(
