@@ -85,26 +85,22 @@ def compare(run: Run, target: Target) -> Evidence:
 
 
 def judge(run: Run, target: Target, evidence: Evidence) -> list[ReviewFinding]:
+    """A difference is critical; evidence by tests alone is medium, unless that is all such a change can have."""
+    name = target.path if target.qualname == "<module>" else target.qualname
     if not evidence.passed:
         severity = "critical" if evidence.reason_class in ("differs", "tests") else "medium"
         text = " ".join(part for part in (evidence.reason, evidence.counterexample) if part)
-        title = (
-            f"{target.qualname} behaves differently"
-            if severity == "critical"
-            else f"{target.qualname}: weak evidence"
-        )
+        title = f"{name} behaves differently" if severity == "critical" else f"{name}: weak evidence"
         return [_finding(severity, title, text, target)]
-    if evidence.level == "E1":
-        title = f"{target.qualname} is checked by the tests alone"
-        return [
-            _finding(
-                "medium",
-                title,
-                "Its calls could not be replayed; the tests execute the changed lines.",
-                target,
-            )
-        ]
-    return []
+    if evidence.level != "E1":
+        return []
+    if target.domain in ("structure", "async"):
+        text = (
+            "The tests execute the changed lines; public names, fresh imports and the order of effects agree."
+        )
+        return [_finding("low", f"{name} is checked by tests and fresh imports", text, target)]
+    text = "Its calls could not be replayed; the tests execute the changed lines."
+    return [_finding("medium", f"{name} is checked by the tests alone", text, target)]
 
 
 def _finding(severity: str, title: str, text: str, target: Target | None = None) -> ReviewFinding:
