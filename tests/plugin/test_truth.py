@@ -90,3 +90,11 @@ def test_the_text_about_measuring_says_the_rules_numbers() -> None:
         f"First look** at {gate.STAGE} pairs",
     ):
         assert words in text, words
+
+
+def test_the_seven_guarantees_and_three_allowances_are_written_down() -> None:
+    text = read(SHARED / "agent-base-protocol.md")
+    titles = ("Order that binds", "What may run alongside")
+    order, alongside = (text.split(f"## {title}\n")[1].split("\n\n")[0] for title in titles)
+    assert re.findall(r"^(\d)\. ", order, re.MULTILINE) == list("1234567")
+    assert re.findall(r"^(\d)\. ", alongside, re.MULTILINE) == list("123")
