@@ -37,12 +37,16 @@ def run_pass(run: Run, _before: list[PassResult]) -> Generator[e.Event, None, Pa
         _finding("critical", f"Experiment {a.number} is kept but its commit is not on the branch", a.title)
         for a in missing
     )
-    words = (
-        f"{len(commits)} commits, {len(known)} kept experiments, one to one"
-        if commits
-        else "No commit to explain"
-    )
+    words = _summary(run, len(commits), len(known))
     return PassResult(name=NAME, state=state_of(findings), summary=words, findings=tuple(findings))
+
+
+def _summary(run: Run, commits: int, kept: int) -> str:
+    if not commits:
+        return "No commit to explain"
+    if run.brief.mode == "review":
+        return f"{commits} commits of the branch, read one by one"
+    return f"{commits} commits, {kept} kept experiments" + (", one to one" if commits == kept else "")
 
 
 def _own_files_only(run: Run, sha: str, path: str) -> list[ReviewFinding]:

@@ -20,9 +20,16 @@ def run_pass(run: Run, before: list[PassResult]) -> Generator[e.Event, None, Pas
     crashed = sum(a.status == "crash" for a in run.attempts)
     summary = (
         f"{len(run.kept)} kept, {discarded} discarded, {crashed} crashed, {run.dropped} proposals dropped before an "
-        f"experiment; isolation {run.isolation.level}; all changes written by rules"
+        f"experiment; isolation {run.isolation.level}; {authors(run)}"
     )
     return PassResult(name=NAME, state=state_of(findings), summary=summary, findings=tuple(findings))
+
+
+def authors(run: Run) -> str:
+    """Who wrote the changes, in words."""
+    if run.brief.mode == "review":
+        return "the changes are the branch's own, not this engine's"
+    return "all changes written by rules"
 
 
 def _notes(run: Run) -> Iterator[ReviewFinding]:
