@@ -7,6 +7,7 @@ aside; later any failure makes the process useless and it says so.
 import importlib.util
 import os
 import sys
+import types
 
 QUIET = ["-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:faulthandler"]
 PLUGINS = (("xdist", ["-n0"]), ("pytest_cov", ["--no-cov"]), ("pytest_timeout", ["--timeout=0"]))
@@ -177,7 +178,7 @@ def peak(tests):
 MODES = {"calibrate": calibrate, "survey": survey, "measure": measure, "peak": peak}
 
 
-def plugin(tests):
+def plugins(tests):
     """Made when pytest is known to be there."""
     import pytest
 
@@ -198,9 +199,14 @@ def plugin(tests):
             elif report.outcome == "skipped":
                 tests.skipped.add(report.nodeid)
 
-    if not importlib.util.find_spec("pytest_benchmark"):
-        Watch.benchmark = staticmethod(pytest.fixture(name="benchmark")(_once))
-    return Watch()
+    return [Watch()] + ([] if importlib.util.find_spec("pytest_benchmark") else [_stand_in(pytest)])
+
+
+def _stand_in(pytest):
+    """A module that holds the fixture: every pytest takes a plain function from there, on a class newer ones warn."""
+    module = types.ModuleType("benchmark_stand_in")
+    module.benchmark = pytest.fixture(name="benchmark")(_once)
+    return module
 
 
 def _once():
@@ -235,7 +241,7 @@ def run(job, core, parts, send):
 
         args = (BENCHMARK if job.get("benchmarks") else []) + list(job["args"])
         for extra in (flags(), [], ["-o", "addopts="] + flags()):
-            if pytest.main(QUIET + extra + args, plugins=[plugin(tests)]) != USAGE_ERROR or tests.report:
+            if pytest.main(QUIET + extra + args, plugins=plugins(tests)) != USAGE_ERROR or tests.report:
                 break
     else:
         tests.collected([])

@@ -122,7 +122,7 @@ def run_pytest(driver, args):
         args = ["-o", "python_files=*.py", "-o", "python_functions=test_* bench_* benchmark_*"] + args
     flags = _plugin_flags(driver)
     for extra in (flags, [], ["-o", "addopts="] + flags):
-        code = pytest.main(QUIET + extra + args, plugins=[Plugin(driver)])
+        code = pytest.main(QUIET + extra + args, plugins=_plugins(pytest, driver))
         if code != USAGE_ERROR:
             break
     if int(code) > 1:
@@ -169,9 +169,12 @@ def Plugin(driver):
             if report.when == "call" or report.outcome == "failed":
                 driver.outcome(report.outcome == "failed")
 
-    if not importlib.util.find_spec("pytest_benchmark"):
-        Watch.benchmark = bench.fixture(pytest, driver)
     return Watch()
+
+
+def _plugins(pytest, driver):
+    stand_in = [] if importlib.util.find_spec("pytest_benchmark") else [bench.fixture(pytest, driver)]
+    return [Plugin(driver)] + stand_in
 
 
 def test_id(item, tree):
