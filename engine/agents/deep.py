@@ -53,6 +53,7 @@ def optimize(run: Run) -> Iterator[e.Event]:
     research = researcher.launch(run)
     stop = yield from _loop(run, agent, research)
     yield from run.during(research.finish)
+    yield e.AgentFinished(agent="researcher", summary=f"{len(run.findings)} findings sent")
     yield from experiment.drop_useless_keeps(run)
     run.stopped = stop.cause
     yield from notebook.write_hand_off(run)
