@@ -297,11 +297,12 @@ def experiments(session: Session, choices: Choices) -> dict[str, Any]:
     shown = rows if show == "all" else rows.filter(status=show)
     every = choices.get("all") == "1"
     listed = list(shown if every else shown[:ROWS_SHOWN])
+    for row in listed:
+        # A session may measure time in one row and bytes in the next: each row names its own unit.
+        row.said = words.pair(row.before, row.after, row.unit)  # type: ignore[attr-defined]
     running = counts.get("running", 0)
-    unit = _one_unit(listed)
     return {
         "rows": listed,
-        "unit": unit,
         "show": show,
         "counts": counts,
         "segments": [(key, key.capitalize(), counts[key]) for key in SHOWS if key == "all" or counts[key]],
@@ -309,18 +310,6 @@ def experiments(session: Session, choices: Choices) -> dict[str, Any]:
         "running_count": running,
         "more": max(0, (counts[show] if show != "all" else counts["all"]) - len(listed)),
     }
-
-
-def _one_unit(rows: list[Experiment]) -> str:
-    """Write before and after of each row, in one unit where rows share one; returns that unit for the column's head."""
-    units = [row.unit for row in rows if row.before is not None]
-    common = max(set(units), key=units.count) if units else ""
-    factor, name = words.column_unit([row.before for row in rows if row.unit == common], common)
-    for row in rows:
-        own = words.pair(row.before, row.after, row.unit)
-        same = (words.in_unit(row.before, factor), words.in_unit(row.after, factor), "")
-        row.said = same if row.unit == common else own  # type: ignore[attr-defined]
-    return name if common else ""
 
 
 def targets(session: Session, choices: Choices) -> dict[str, Any]:

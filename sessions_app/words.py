@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 NOT_MEASURED = "Not measured"
 DASH = "–"
+MOST_PLACES = 9
 _SCALES: dict[str, tuple[tuple[float, str], ...]] = {
     "time": ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns")),
     "bytes": ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B")),
@@ -90,13 +91,11 @@ def _scale(values: list[float], unit: str) -> tuple[float, str]:
 
 
 def _number(value: float) -> str:
-    """Three significant digits at least, thousands grouped: ``0.41``, ``7.32``, ``86.1``, ``702``, ``1,284``."""
-    size = abs(value)
+    """Three significant digits at least, thousands grouped: ``0.0147``, ``0.410``, ``7.32``, ``86.1``, ``1,284``."""
     if value == 0:
         return "0"
-    if size >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if size >= 10 else f"{value:.2f}"
+    places = 2 - math.floor(math.log10(abs(float(f"{value:.3g}"))))
+    return f"{value:,.{min(max(places, 0), MOST_PLACES)}f}"
 
 
 def quantity(value: object, unit: str) -> str:
@@ -127,6 +126,7 @@ def column_unit(values: Sequence[float | None], unit: str) -> tuple[float, str]:
 
 
 def in_unit(value: float | None, factor: float) -> str:
+    """A value in a column's unit, without the unit."""
     return _end(value, factor)
 
 

@@ -26,7 +26,8 @@ def test_durations_are_the_two_largest_units(seconds: object, said: str) -> None
     ("value", "unit", "said"),
     [(702e6, "ns", "702 ms"), (1.284e9, "ns", "1,284 ms"), (3.48e10, "ns", "34.8 s"), (410, "ns", "410 ns"),
      (7320, "ns", "7.32 µs"), (98.67e6, "bytes", "94.1 MiB"), (0, "ns", "0 ns"), (None, "ns", "Not measured"),
-     (3.0, "calls", "3.00 calls"), (float("inf"), "ns", "Not measured")],
+     (3.0, "calls", "3.00 calls"), (float("inf"), "ns", "Not measured"), (0.25, "calls", "0.250 calls"),
+     (99.96e6, "ns", "100 ms")],
 )  # fmt: skip
 def test_quantities_read_well_and_unknown_is_a_word(value: object, unit: str, said: str) -> None:
     assert words.quantity(value, unit) == said
@@ -49,6 +50,7 @@ def test_ratios_intervals_and_noise() -> None:
         "ms",
     )
     assert words.pair(None, None, "ns") == ("–", "–", "")
+    assert words.pair(1.36e6, 11_241, "ns") == ("1.36", "0.0112", "ms"), "a small end keeps its digits"
 
 
 def test_days_are_named_by_how_far_they_are() -> None:
