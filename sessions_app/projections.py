@@ -362,6 +362,9 @@ def _end_experiment(session: Session, row: Event, status: str) -> Experiment | N
     _measured(experiment, body.get("measurement") or {})
     experiment.save()
     _end_detail(experiment, body)
+    # The noise of the session's own workload is measured with the first comparison on it.
+    floor = number(body.get("end_to_end") or {}, "floor")
+    session.floor = session.floor if floor is None else floor
     return experiment
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine import events as e
 from engine.agents import proposing, workloads
-from engine.measure import Arm, Floor, working
+from engine.measure import Arm, Floor, Reading, Workload, working
 from engine.profile import Profile, profile, rank
 from engine.run import RoleFailed, Run
 from engine.values import DOMAINS, Target
@@ -56,16 +56,13 @@ def rank_targets(run: Run) -> list[Target]:
 
 def session_floor(run: Run) -> float:
     """The noise floor of the session's own workload as a fraction, 0.02 before it is measured."""
-    workload = run.session_workload
-    floor = run.floors.get((workload.id, workload.metric)) if workload else None
+    floor = run.gauge.newest_floor(run.session_workload) if run.gauge and run.session_workload else None
     return floor.delta if floor else 0.02
 
 
-def floor_for(run: Run, tree: Path, workload: object) -> Generator[e.Event, None, Floor]:
+def floor_for(run: Run, tree: Path, workload: Workload) -> Generator[e.Event, None, Floor]:
     """The floor of one workload on the current head, measured once per head and workload."""
-    from engine.measure import Workload
-
-    assert isinstance(workload, Workload) and run.gauge is not None
+    assert run.gauge is not None
     gauge, head = run.gauge, run.workspace.head
     key = (f"{workload.id}@{head}", workload.metric)
     if key not in run.floors:
@@ -74,7 +71,10 @@ def floor_for(run: Run, tree: Path, workload: object) -> Generator[e.Event, None
 
 
 def baseline(run: Run) -> Iterator[e.Event]:
-    """Profile the base, measure the session's workload against itself, rank."""
+    """Profile the base, read what the session's workload costs, rank.
+
+    The workload's noise floor is measured with the first comparison on it: no experiment has to wait for it.
+    """
     started = time.monotonic()
     run.profile = run.base_profile = yield from profile_commit(run, run.workspace.head)
     if not list(run.profile.target_ids()):
@@ -84,27 +84,30 @@ def baseline(run: Run) -> Iterator[e.Event]:
         )
     run.session_workload = workloads.session_workload(run)
     tree = run.workspace.tree("base", run.workspace.base)
-    floor = yield from floor_for(run, tree, run.session_workload)
-    run.floors[(run.session_workload.id, run.session_workload.metric)] = floor
+    reading = yield from first_reading(run, tree, run.session_workload)
     run.targets = yield from run.during(lambda: rank_targets(run))
     yield e.BaselineProfiled(
         commit=run.workspace.head,
         workload=run.session_workload.label or run.profile.workload,
         seconds=round(time.monotonic() - started, 3),
         targets=tuple(run.targets),
-        value=floor.value,
+        value=reading.value,
         unit="bytes" if run.session_workload.metric == "peak" else "ns",
         metric=run.session_workload.metric,
-        floor=floor.delta,
-        notes=baseline_notes(run, floor),
+        notes=baseline_notes(run, reading),
     )
 
 
-def baseline_notes(run: Run, floor: Floor) -> tuple[str, ...]:
+def first_reading(run: Run, tree: Path, workload: Workload) -> Generator[e.Event, None, Reading]:
+    gauge = run.gauge
+    assert gauge is not None
+    return (yield from run.during(lambda: gauge.reading(Arm(tree=tree, commit=run.workspace.head), workload)))
+
+
+def baseline_notes(run: Run, reading: Reading) -> tuple[str, ...]:
     assert run.profile is not None
-    noisy = ["noisy machine: identical code differs by more than 10%"] if floor.noisy else []
-    failed = [f"the session's workload could not be measured: {floor.failure}"] if floor.failure else []
-    return (*run.profile.notes, *noisy, *failed)
+    failed = [f"the session's workload could not be measured: {reading.failure}"] if reading.failure else []
+    return (*run.profile.notes, *failed)
 
 
 def reprofile(run: Run) -> Iterator[e.Event]:

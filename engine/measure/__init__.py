@@ -14,7 +14,7 @@ from engine.measure.gate import PLANS, Outcome, decide
 from engine.measure.gauge import Gauge
 from engine.measure.judge import replay
 from engine.measure.lock import holder_of, measuring, working
-from engine.measure.model import Arm, Cancelled, Floor, MeasureError, Workload
+from engine.measure.model import Arm, Cancelled, Floor, MeasureError, Reading, Workload
 from engine.measure.stats import benjamini_hochberg, combined
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Gauge",
     "MeasureError",
     "Outcome",
+    "Reading",
     "Workload",
     "benjamini_hochberg",
     "combined",

@@ -1,4 +1,4 @@
-"""The gauge of one session: floor, pre-screen, gate and comparison, each behind the host's measuring lock."""
+"""The gauge of one session: reading, floor, pre-screen, gate and comparison, each behind the host's measuring lock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.measure import gate, judge, raw
 from engine.measure.attempt import Attempt, OnRound
 from engine.measure.desk import Desk, key_of
 from engine.measure.lock import OnWait, never
-from engine.measure.model import Arm, Cancelled, Floor, MeasureError, Process, Workload
+from engine.measure.model import Arm, Cancelled, Floor, MeasureError, Process, Reading, Workload
 from engine.measure.record import Record
 from engine.measure.runner import draw, load_now
 from engine.measure.stats import median, quantile
@@ -23,6 +23,7 @@ from engine.values import Measurement
 MOVED = 1.5
 LEAST_LOAD = 1.0
 PRESCREEN_ROUNDS = 7
+READING_PROCESSES = 4
 ANEW_LEVEL = 0.99
 LOOP_COUNT = 100_000
 
@@ -81,6 +82,18 @@ class Gauge:
             return Floor(delta=gate.LEAST_FLOOR, load=load_now(), failure=str(error))
         self._floors[key_of(workload)] = found
         return found
+
+    def reading(self, arm: Arm, workload: Workload) -> Reading:
+        """What ``arm`` costs on this workload, from a few processes: a first number to show, never one to decide by."""
+        try:
+            processes, _ = self._alone(arm, workload, READING_PROCESSES)
+        except MeasureError as error:
+            return Reading(failure=str(error))
+        return Reading(value=_value_of(processes, workload))
+
+    def newest_floor(self, workload: Workload) -> Floor | None:
+        """The floor measured last on this workload, None before there is one."""
+        return self._floors.get(key_of(workload))
 
     def moved(self, floor: Floor) -> bool:
         """Whether the machine is no longer as it was at the floor: load or a fixed loop changed 1.5 times."""
@@ -155,16 +168,21 @@ class Gauge:
     # ---- what the doors share
 
     def _one_floor(self, arm: Arm, workload: Workload) -> Floor:
+        processes, seconds = self._alone(arm, workload, gate.FLOOR_PROCESSES)
+        return _floor_of(processes, workload, seconds)
+
+    def _alone(self, arm: Arm, workload: Workload, count: int) -> tuple[list[Process], float]:
+        """``count`` processes of one version, two to a draw as in a pair, and the seconds one takes."""
         with self._desk.exclusive():
             tuning = self._desk.ready(arm, workload)
             source, started = self._desk.coins(workload.id, "floor"), time.monotonic()
             processes: list[Process] = []
-            for _ in range(gate.FLOOR_PROCESSES // 2):
+            for _ in range(count // 2):
                 coins = draw(source)
                 processes += [self._desk.runner.process(arm, "A", workload, tuning, coins) for _ in range(2)]
             seconds = (time.monotonic() - started) / len(processes)
         self._desk.timed(workload, tuning, seconds)
-        return _floor_of(processes, workload, seconds)
+        return processes, seconds
 
     def _current(self, a: Arm, workload: Workload, floor: Floor) -> Floor:
         """The newest floor there is; measured anew when the machine has changed since."""
@@ -221,19 +239,29 @@ class Gauge:
 
 
 def _floor_of(processes: list[Process], workload: Workload, seconds: float) -> Floor:
-    clock = "wall" if workload.metric == "wall" else "cpu"
+    clock = _clock_of(workload)
     medians = [p.per_unit(clock) for p in processes]
-    peaks = [p.peak for p in processes if p.peak is not None]
-    value = (median(peaks) if peaks else None) if workload.metric == "peak" else median(medians)
     loads = [p.load for p in processes if p.load is not None]
     return Floor(
         delta=round(gate.floor_of([p.score(clock) for p in processes], by_least=clock == "cpu"), 6),
         processes=tuple(float(f"{m:.6g}") for m in medians),
         load=round(median(loads), 2) if loads else None,
-        value=value,
+        value=_value_of(processes, workload),
         seconds=seconds,
         loop=fixed_loop(),
     )
+
+
+def _clock_of(workload: Workload) -> str:
+    return "wall" if workload.metric == "wall" else "cpu"
+
+
+def _value_of(processes: list[Process], workload: Workload) -> float | None:
+    """ns per unit, or bytes at the highest for the peak metric."""
+    if workload.metric == "peak":
+        peaks = [p.peak for p in processes if p.peak is not None]
+        return median(peaks) if peaks else None
+    return median([p.per_unit(_clock_of(workload)) for p in processes])
 
 
 def fixed_loop() -> int:

@@ -132,3 +132,11 @@ class Floor:
     seconds: float | None = None
     loop: int | None = None
     failure: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What one version costs: ns per unit, bytes for the peak metric; None, and ``failure`` says why, when unknown."""
+
+    value: float | None = None
+    failure: str = ""

@@ -33,6 +33,10 @@ def test_a_session_keeps_a_real_gain_and_changes_nothing_else(tmp_path: Path) ->
     measured = kept[0]["measurement"]
     assert measured["ratio"] > 1.2 and measured["low"] > 1 + measured["floor"]
     assert len(measured["samples_before"]) == measured["pairs"] >= 40
+    baseline, whole = of_kind(lines, "baseline_profiled")[0], kept[0]["end_to_end"]
+    assert baseline["floor"] is None, "no experiment waits for the noise of the session's workload"
+    assert 0.2 < baseline["value"] / whole["before"] < 5
+    assert whole["floor"] >= 0.02
 
     clone = tmp_path / "s" / "work" / "clone.git"
     log = subprocess.run(

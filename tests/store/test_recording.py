@@ -110,7 +110,7 @@ def test_a_whole_session_projects_its_rows(fence):
     assert (session.status, session.stage, session.verdict) == ("finished", "ended", "APPROVE")
     assert (session.tried, session.kept, session.crashed) == (4, 1, 1)
     assert (session.base, session.head, session.results_digest) == (facts.BASE, facts.HEAD, facts.RESULTS)
-    assert (session.baseline, session.floor, session.unit) == (1e6, 0.02, "ns")
+    assert (session.baseline, session.floor, session.unit) == (1e6, 0.03, "ns")
     assert session.speedup["ratio"] == 3.0
     assert "samples_before" not in session.speedup
     assert session.now == {}

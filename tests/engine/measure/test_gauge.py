@@ -102,6 +102,21 @@ def test_a_floor_is_forty_processes_of_the_same_code(bench):
     assert floor.loop
 
 
+def test_a_reading_is_a_number_to_show_and_leaves_no_floor_to_decide_by(bench):
+    arm, workload = bench.arm("a", SLOW), bench.calls([(400,), (800,)])
+    reading = bench.gauge.reading(arm, workload)
+    assert reading.value is not None
+    assert reading.failure == ""
+    assert bench.gauge.newest_floor(workload) is None
+    floor = bench.gauge.floor(arm, workload)
+    assert bench.gauge.newest_floor(workload) == floor
+    assert floor.value is not None
+    assert 0.2 < reading.value / floor.value < 5
+    broken = bench.gauge.reading(bench.arm("c", "def work(:"), replace(workload, id="broken"))
+    assert broken.value is None
+    assert broken.failure
+
+
 def test_the_prescreen_sees_a_clear_gain_in_one_process_a_side(bench):
     a, b, workload = bench.arm("a", SLOW), bench.arm("b", FAST), bench.calls([(4000,), (8000,)])
     found = bench.gauge.prescreen(a, b, workload)
