@@ -217,7 +217,10 @@ class KeepReverted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class FindingSent(Event):
-    """The researcher's note on one target; it runs alongside and never moves the stage."""
+    """The researcher's note on one target; it runs alongside and never moves the stage.
+
+    ``inputs`` join the verification of the target: Python literals, arguments by name or in order.
+    """
 
     target: str
     rank: int
@@ -225,6 +228,7 @@ class FindingSent(Event):
     proposals: tuple[str, ...] = ()
     obligations: tuple[str, ...] = ()
     risks: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

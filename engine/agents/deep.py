@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from engine import events as e
 from engine.agents import (
@@ -70,6 +71,7 @@ def _loop(run: Run, agent: str, research: researcher.Research) -> Generator[e.Ev
         plan = (yield from _next_plan(run)) or _bundle_plan(run)
         if plan is None:
             return _complete("no target", "no proposal is left that could clear the noise floor", run)
+        yield from run.during(partial(research.settle, plan.target.id))
         kept = yield from experiment.attempt(run, plan.target, plan.candidate, agent)
         if kept:
             yield from ranking.reprofile(run)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import events as e
-from engine.agents import notebook, ranking, workloads
+from engine.agents import notebook, ranking, suggesting, workloads
 from engine.agents.proposing import Candidate
 from engine.measure import Arm, Workload, working
 from engine.run import Attempt, Cancelled, Run
@@ -238,6 +238,7 @@ def check_behaviour(run: Run, arms: Arms, base: Attempt) -> Evidence:
             tier=base.tier,
             seed=run.seed("verify", base.target.id, base.pattern, base.number),
             baseline_tests=tests,
+            extra_inputs=suggesting.file_for(run, base.target.id),
             test_seconds=run.brief.limits.test_seconds,
         )
 

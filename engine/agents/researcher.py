@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from engine import events as e
-from engine.agents import proposing
+from engine.agents import proposing, suggesting
 from engine.agents.proposing import Candidate
 from engine.measure import working
 from engine.run import Run
@@ -24,15 +24,27 @@ class Research:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._rankings: queue.SimpleQueue[list[Target] | None] = queue.SimpleQueue()
-        self._seen: set[str] = set()
+        self._rankings: queue.SimpleQueue[list[tuple[int, Target]] | None] = queue.SimpleQueue()
+        self._done: dict[str, threading.Event] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="researcher", daemon=True)
         self._thread.start()
 
     def look(self, targets: list[Target]) -> None:
         """A new ranking: research its ranks 2 to 5, each target once."""
-        self._rankings.put(list(targets[FIRST - 1 : LAST]))
+        new = []
+        for rank, target in enumerate(targets[FIRST - 1 : LAST], FIRST):
+            if target.id not in self._done:
+                self._done[target.id] = threading.Event()
+                new.append((rank, target))
+        self._rankings.put(new)
+
+    def settle(self, target_id: str) -> None:
+        """Wait for the finding on a target that is being looked at, so that its experiments always know it."""
+        done = self._done.get(target_id)
+        while done is not None and not done.wait(0.1):
+            if self._run.cancel.is_set() or not self._thread.is_alive():
+                return
 
     def finish(self) -> None:
         """Stop after the current target and wait for the thread."""
@@ -42,12 +54,11 @@ class Research:
 
     def _work(self) -> None:
         while (targets := self._rankings.get()) is not None:
-            for rank, target in enumerate(targets, FIRST):
+            for rank, target in targets:
                 if self._stop.is_set():
                     return
-                if target.id not in self._seen:
-                    self._seen.add(target.id)
-                    self._one(rank, target)
+                self._one(rank, target)
+                self._done[target.id].set()
 
     def _one(self, rank: int, target: Target) -> None:
         try:
@@ -69,7 +80,7 @@ def launch(run: Run) -> Research:
 
 
 def study(run: Run, rank: int, target: Target) -> e.FindingSent:
-    """One finding: which rules apply, what they assume, what was tried before, and reasons not to."""
+    """One finding: which rules apply, what they assume, what was tried before, inputs to try, and reasons not to."""
     found = list(proposing.candidates_of(run, target.id))
     candidates = [each for each in found if isinstance(each, Candidate)]
     obligations = [o for c in candidates for o in c.proposal.obligations]
@@ -81,6 +92,7 @@ def study(run: Run, rank: int, target: Target) -> e.FindingSent:
         proposals=tuple(f"{c.rule.id}: {c.proposal.claim}" for c in candidates),
         obligations=tuple(dict.fromkeys(obligations)),
         risks=tuple(dict.fromkeys(risks)),
+        inputs=suggesting.suggest(proposing.survey_of(run), target.id),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from engine import events as e
+from engine.agents import suggesting
 from engine.agents.review.changes import changed_targets
 from engine.agents.review.verdict import state_of
 from engine.measure import working
@@ -79,6 +80,7 @@ def compare(run: Run, target: Target) -> Evidence:
             tier=tier,
             seed=run.seed("review", target.id),
             baseline_tests=run.baseline_tests,
+            extra_inputs=suggesting.file_for(run, target.id),
             test_seconds=run.brief.limits.test_seconds,
             others=False,
         )
