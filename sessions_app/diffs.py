@@ -5,11 +5,13 @@ The text is untrusted: highlighting escapes everything. Beyond the cap the rest 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import PurePosixPath
+from typing import Any
 
 from django.conf import settings
 from django.utils.html import escape, format_html
@@ -23,6 +25,7 @@ from unidiff.patch import PatchSet
 
 HIGHLIGHT_LINES = 5000
 LINE_CHARS = 2000
+LONG_ROWS = 400
 _CLASSES: tuple[tuple[_TokenType, str], ...] = (
     (Token.Keyword, "k"),
     (Token.Operator.Word, "ow"),
@@ -37,12 +40,16 @@ _CLASSES: tuple[tuple[_TokenType, str], ...] = (
 
 @dataclass
 class Row:
-    """One printed line. ``kind`` is add, del, same or hunk; numbers are None on the side that has no such line."""
+    """One printed line. ``kind`` is add, del, same or hunk; numbers are None on the side that has no such line.
+
+    ``notes`` are what a page wants printed under it, such as findings.
+    """
 
     kind: str
     html: SafeString
     before: int | None = None
     after: int | None = None
+    notes: list[Any] = field(default_factory=list)
 
     @property
     def sign(self) -> str:
@@ -51,10 +58,23 @@ class Row:
 
 @dataclass
 class File:
+    """The change of one file; ``notes`` are what a page wants printed before its lines."""
+
     path: str
     added: int = 0
     removed: int = 0
     rows: list[Row] = field(default_factory=list)
+    notes: list[Any] = field(default_factory=list)
+
+    @property
+    def digest(self) -> str:
+        """Names this very change of this file: it is another one as soon as a line differs."""
+        text = "\n".join([self.path, *(f"{row.sign}{row.html}" for row in self.rows)])
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+
+    @property
+    def is_long(self) -> bool:
+        return len(self.rows) > LONG_ROWS
 
 
 @dataclass

@@ -112,6 +112,38 @@
     });
   }
 
+  // --- files marked as viewed: remembered in this browser, for this very change of the file ---
+  function seen(key) {
+    try { return new Set(JSON.parse(localStorage.getItem(key) || "[]")); } catch { return new Set(); }
+  }
+  function viewing() {
+    const panel = $("[data-viewing]");
+    if (!panel) return;
+    const marked = seen(`viewed:${panel.dataset.viewing}`), files = $$("[data-file]", panel);
+    for (const file of files) {
+      const on = marked.has(file.dataset.file);
+      $("[data-script]", file).hidden = false;
+      $("[data-viewed]", file).checked = on;
+      file.classList.toggle("viewed", on);
+    }
+    const done = files.filter((file) => marked.has(file.dataset.file)).length;
+    write($("[data-viewed-count]", panel), files.length ? `${done} of ${files.length} viewed` : "");
+  }
+  document.addEventListener("change", (event) => {
+    if (!event.target.matches("[data-viewed]")) return;
+    const key = `viewed:${event.target.closest("[data-viewing]").dataset.viewing}`, marked = seen(key);
+    const name = event.target.closest("[data-file]").dataset.file;
+    if (event.target.checked) marked.add(name); else marked.delete(name);
+    try { localStorage.setItem(key, JSON.stringify([...marked])); } catch { /* private windows may not remember */ }
+    viewing();
+  });
+  document.addEventListener("htmx:afterSettle", viewing);
+  // A link to a pass opens it.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href^='#pass-']"), pass = link && $(link.getAttribute("href"));
+    if (pass && pass.matches("details")) pass.open = true;
+  });
+
   // --- forms: busy until the server answers; dependent fields of the launch form ---
   document.addEventListener("submit", (event) => {
     if (event.target.method === "dialog" || event.target.method === "get") return;
@@ -186,7 +218,7 @@
     else if (key === "c") { const to = $("[data-go='launch']"); if (to) location.assign(to.href); }
     else if (key === "f") { const hold = $("[data-hold]"); if (hold) hold.click(); }
     else if (key === "d") { const form = $("#decision"); if (form) { form.scrollIntoView({ block: "start" }); const first = $("input:not([disabled]):not([type='hidden'])", form); if (first) first.focus(); } }
-    else if (/^[1-6]$/.test(key)) { const pass = $(`#pass-${key}`); if (pass) { pass.open = !pass.open; $("summary", pass).focus(); } }
+    else if (/^[1-6]$/.test(key)) { const pass = $(`#pass-${key}`); if (pass && pass.matches("details")) { pass.open = !pass.open; $("summary", pass).focus(); } }
     else if (key === "j" || key === "k") { row(key === "j" ? 1 : -1, event); }
     else if (key === "x") { const line = document.activeElement.closest("tr, li"); const box = line && $("[data-tick]", line); if (box) box.click(); }
     else if (key === "o" && document.activeElement.matches("a.cover")) document.activeElement.click();
@@ -202,6 +234,7 @@
 
   if (window.innerWidth <= 760) for (const box of $$(".facet-box")) box.open = Boolean($("input:checked", box));
   localise();
+  viewing();
   shown();
   deciding();
   selection();

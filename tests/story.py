@@ -302,9 +302,9 @@ def _pass(name: str, verdict: str) -> PassResult:
     if name == "safety":
         severity = "critical" if verdict == "BLOCK" else "medium"
         still = ReviewFinding(
-            review_pass=name, severity=severity, title="Cache survives a rolled-back batch", path="ledger/accounts.py",
+            review_pass=name, severity=severity, title="Cache survives a rolled-back batch", path="pricing/rules.py",
             text="If a batch fails, the cache still holds its account. `on_rollback` must clear it.",
-            line=63,
+            line=97,
         )  # fmt: skip
         return PassResult(name=name, state="open", summary=f"1 {severity}, open", findings=(still,))
     return PassResult(name=name, state="clear", summary="Nothing found")

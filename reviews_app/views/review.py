@@ -14,13 +14,26 @@ from django.views.decorators.http import require_POST
 from reviews_app import actions, gate
 from reviews_app.forms import DecisionForm, fresh_id
 from reviews_app.models import Decision, Review, ReviewPass
-from sessions_app import diffs, panels
+from reviews_app.views.changes import changes_of
+from sessions_app import panels
 from sessions_app.access import can, get_session
 from sessions_app.models import Session
 from sessions_app.prose import prose
 from sessions_app.views.requests import person
 
 OPEN_BY_DEFAULT = ("critical", "high", "medium")
+MACHINE = {
+    "host": "Machine",
+    "cpu": "Processor",
+    "cores": "Cores",
+    "system": "System",
+    "kernel": "Kernel",
+    "python": "Interpreter",
+    "engine_python": "Engine's interpreter",
+    "governor": "Clock governor",
+    "turbo": "Turbo",
+    "load": "Load",
+}
 
 
 def detail(request: HttpRequest, session_pk: int) -> HttpResponse:
@@ -76,8 +89,9 @@ def _page(
         "seen": {name: request.POST.get(name, "") for name in ("head", "report_digest", "results_digest")},
         "request_id": fresh_id(),
         "history": _history(session),
-        "commits": _commits(session),
         "has_report": session.state_files.filter(name="review-report.md").exists(),
+        "machine": machine(session.fingerprint),
+        **changes_of(request, session, review),
         **_evidence(session),
     }
     if review is not None:
@@ -97,29 +111,26 @@ def _pass(each: ReviewPass) -> dict[str, Any]:
         "state": "clear_after_fix" if fixed else each.state,
         "findings": findings,
         "open": len(still),
+        "is_open": bool(still),
         "unfold": any(r["finding"].severity in OPEN_BY_DEFAULT for r in findings),  # type: ignore[union-attr]
     }
 
 
-def _commits(session: Session) -> list[dict[str, Any]]:
-    """Kept commits newest first, each with its own change."""
-    rows = (
-        session.experiments.filter(status="keep")
-        .exclude(commit="")
-        .select_related("detail")
-        .order_by("-number")
-    )
+def machine(fingerprint: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is known of the machine, in words; a value that was not found out is empty."""
     return [
-        {"experiment": row, "diff": diffs.read(row.detail.diff) if row.detail.diff else None} for row in rows
+        (word, "" if str(fingerprint[key]) == "unknown" else str(fingerprint[key]))
+        for key, word in MACHINE.items()
+        if key in fingerprint
     ]
 
 
 def _evidence(session: Session) -> dict[str, Any]:
     """The numbers a person weighs: the re-measured whole, the tests, the replays, the machine."""
     ran = session.events.filter(kind="tests_ran").order_by("-seq").first()
-    claimed = (
-        session.experiments.filter(status="keep", reverted="", best__isnull=False).order_by("-number").first()
-    )
+    keeps = session.experiments.filter(status="keep", reverted="", best__isnull=False)
+    claimed = keeps.select_related("detail").order_by("-number").first()
+    whole = claimed.detail.end_to_end if claimed is not None and hasattr(claimed, "detail") else None
     checks = [
         c
         for row in session.experiments.filter(status="keep").values_list("detail__checks", flat=True)
@@ -129,6 +140,7 @@ def _evidence(session: Session) -> dict[str, Any]:
     return {
         "tests": (ran.body.get("run") or {}) if ran else {},
         "claimed": claimed,
+        "claimed_on": (whole or {}).get("label", ""),
         "measured": session.speedup or {},
         "replays": (sum(c.get("agreed") or 0 for c in tried), sum(c["tried"] for c in tried))
         if tried

@@ -19,6 +19,7 @@ OF_SESSION = [
     "session",
     "session-events",
     "review",
+    "review-changes",
     "session-export",
     "session-panel",
     "experiment",
@@ -32,6 +33,7 @@ def address(name: str, filled: Filled) -> str:
     done = filled.done.pk
     args = {
         "repo": [filled.world.repo.pk], "session": [done], "session-events": [done], "review": [done], "decide": [done],
+        "review-changes": [done],
         "session-cancel": [filled.queued.pk], "session-resume": [done], "session-export": [done, "csv"],
         "session-panel": [done, "chart"], "experiment": [done, 12], "state-file": [done, "results.tsv"],
         "learning-state": [filled.done.learnings.first().pk], "session-list-export": ["csv"], "sign-in-link": ["x"],

@@ -234,6 +234,28 @@ def test_the_decision_button_waits_for_a_choice_and_a_reason(reader: Reader, fil
     assert filled.done.decisions.get().reason == "Name the rounding mode."
 
 
+def test_a_viewed_file_folds_and_is_remembered(reader: Reader, filled: Filled) -> None:
+    page = reader.open(f"/sessions/{filled.done.pk}/review/")
+    first = page.locator("[data-file]").first
+    expect(first.locator(".diff .note")).to_contain_text("Cache survives a rolled-back batch")
+    first.locator("[data-viewed]").check()
+    expect(first.locator(".diff-wrap")).to_be_hidden()
+    page.reload()
+    expect(page.locator("[data-file]").first.locator(".diff-wrap")).to_be_hidden()
+    expect(page.locator("[data-viewed-count]")).to_contain_text("viewed")
+    page.locator("[data-viewed]").first.uncheck()
+    expect(page.locator("[data-file]").first.locator(".diff-wrap")).to_be_visible()
+    assert reader.said == []
+
+
+def test_a_review_shows_its_open_findings_alone(reader: Reader, filled: Filled) -> None:
+    page = reader.open(f"/sessions/{filled.done.pk}/review/")
+    expect(page.locator("#pass-2")).to_be_visible()
+    page.locator(".passes .seg label", has_text="Open").click()
+    expect(page.locator("#pass-2")).to_be_hidden()
+    expect(page.locator("#pass-3")).to_be_visible()
+
+
 def test_stopping_asks_once_more(reader: Reader, filled: Filled) -> None:
     page = reader.open(f"/sessions/{filled.live.pk}/")
     page.locator("[data-open='stop']").click()
