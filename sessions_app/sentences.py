@@ -26,6 +26,7 @@ class Line:
     """What one row prints; without an ``agent`` the tile shows ``icon`` in the colour of ``family``.
 
     Consecutive rows with the same ``fold`` stand for one thing that moves on; a feed shows the newest of them.
+    Consecutive rows with the same ``gather`` are many of one kind; a feed puts them into one row that opens.
     """
 
     text: SafeString
@@ -35,6 +36,7 @@ class Line:
     family: str = "plain"
     code: bool = False
     fold: str = ""
+    gather: str = ""
 
 
 def line(kind: str, body: Any) -> Line:
@@ -82,6 +84,12 @@ def _join(*parts: Any) -> str:
     return " · ".join(str(part) for part in parts if part)
 
 
+def _notes(b: Body, *first: Any) -> str:
+    """The first parts on one line, then what the engine had to add, a note a line."""
+    notes = b.get("notes") or ()
+    return _cut("\n".join(str(part) for part in (_join(*first), *notes) if part))
+
+
 def _started(b: Body) -> Line:
     text = format_html("<b>Session started</b> on <code>{}</code>", b["branch"])
     isolation = b.get("isolation") or {}
@@ -114,7 +122,7 @@ def _domain(b: Body) -> Line:
 def _setup(b: Body) -> Line:
     text = format_html("<b>setup</b> prepared Python {} with {}", b["python_version"], b["manager"])
     how = "from the cache" if b.get("cached") else words.duration(b["seconds"])
-    return Line(text, _join(words.plural(b.get("packages", 0), "package"), how), agent="setup")
+    return Line(text, _notes(b, words.plural(b.get("packages", 0), "package"), how), agent="setup")
 
 
 def _tests(b: Body) -> Line:
@@ -133,7 +141,7 @@ def _tests(b: Body) -> Line:
 
 
 def _dependencies(b: Body) -> Line:
-    meta = _cut(", ".join(map(str, b["packages"]))) or "no third-party package"
+    meta = _notes(b, ", ".join(map(str, b["packages"])) or "no third-party package")
     return Line(SafeString("<b>researcher</b> read the dependencies"), meta, agent="researcher")
 
 
@@ -154,7 +162,7 @@ def _baseline(b: Body) -> Line:
     value = words.quantity(b.get("value"), str(b.get("unit", "")))
     noise = words.noise(b["floor"]) if b.get("floor") is not None else ""
     text = format_html("<b>Baseline</b> {} {}", value, noise)
-    return Line(text, _cut(_join(b.get("workload"), _top(b["targets"]))), icon="flag")
+    return Line(text, _notes(b, b.get("workload"), _top(b["targets"])), icon="flag")
 
 
 def _reprofiled(b: Body) -> Line:
@@ -237,7 +245,9 @@ def _learning(b: Body) -> Line:
 
 def _restored(b: Body) -> Line:
     text = format_html("<b>Progress restored</b>: {} kept of {}", b["kept"], b["tried"])
-    return Line(text, f"head is {words.short(b['head'])}", icon="clock-back")
+    recovered = b.get("recovered") or ()
+    found = f"{words.plural(len(recovered), 'keep')} recovered from the branch" if recovered else ""
+    return Line(text, _notes(b, f"head is {words.short(b['head'])}", found), icon="clock-back")
 
 
 def _scan(b: Body) -> Line:
@@ -294,6 +304,7 @@ def _file(b: Body) -> Line:
         f"{words.short(b['digest'], 8)}{cut}",
         icon="file",
         family="mute",
+        gather="state file",
     )
 
 

@@ -95,8 +95,36 @@
       const fold = rows.firstElementChild.dataset.fold;
       if (fold && before && before.dataset.fold === fold) before.remove();
     }
+    gather();
     while (rows.children.length > ROWS) rows.lastElementChild.remove();
     document.dispatchEvent(new CustomEvent("page:changed"));
+  }
+
+  // Consecutive rows of one kind (state files) stand in one row that opens; a newer one joins the row it follows.
+  function gather() {
+    for (const row of rows.querySelectorAll(":scope > [data-gather]")) {
+      const kind = row.dataset.gather, before = row.previousElementSibling, next = row.nextElementSibling;
+      if (before && before.dataset.gathered === kind) {
+        before.querySelector("ol").append(row);
+        count(before);
+      } else if (next && next.dataset.gathered === kind) {
+        next.querySelector("ol").prepend(row);
+        count(next);
+      } else if (next && next.dataset.gather === kind) {
+        const group = row.cloneNode(true), text = group.querySelector(".event-text");
+        for (const name of ["id", "data-seq", "data-gather"]) group.removeAttribute(name);
+        group.dataset.gathered = kind;
+        text.innerHTML = `<details id="gathered-${Number(next.dataset.seq)}"><summary></summary><ol></ol></details>`;
+        row.before(group);
+        text.querySelector("ol").append(row, next);
+        count(group);
+      }
+    }
+  }
+  function count(group) {
+    const inside = [...group.querySelectorAll("ol > [data-seq]")], names = inside.map((one) => one.querySelector("code").textContent);
+    group.querySelector("summary").textContent = `${inside.length} ${group.dataset.gathered}s: ${[...new Set(names)].join(", ")}`;
+    group.querySelector(":scope > time").dateTime = inside[0].querySelector("time").dateTime;
   }
 
   // --- panels: asked for again at most once a second each, never while the reader is inside one ---
@@ -160,6 +188,8 @@
   window.addEventListener("online", () => { if (!socket) connect(); });
   document.addEventListener("htmx:afterSwap", () => freshness());
   if (feed) {
+    gather();
+    feed.addEventListener("htmx:afterSettle", gather);
     feed.addEventListener("scroll", () => { if (feed.scrollTop < 8 && waiting.length) flush(); }, { passive: true });
     chip.addEventListener("click", () => { feed.scrollTop = 0; flush(true); });
     hold.addEventListener("click", () => {

@@ -158,6 +158,25 @@ def test_a_live_page_advances_without_a_reload(reader: Reader, filled: Filled) -
     assert reader.said == []
 
 
+def test_state_files_stand_in_one_row_that_opens(reader: Reader, filled: Filled) -> None:
+    page = reader.open(f"/sessions/{filled.live.pk}/")
+    expect(page.locator("#feed [data-stream]")).to_have_text("Live")
+    clock = story.Clock(time.time())
+    files = [e.StateFileWritten(name=f"{n}.md", digest=n * 64, content="x") for n in "abcd"]
+    recording.record(fence(filled.live), [clock.stamp(each) for each in files[:3]])
+    group = page.locator("#feed-rows > li").first
+    expect(group.locator("summary")).to_have_text("3 state files: c.md, b.md, a.md")
+    recording.record(fence(filled.live), [clock.stamp(files[3])])
+    expect(group.locator("summary")).to_have_text("4 state files: d.md, c.md, b.md, a.md")
+    expect(group.locator("[data-seq]").first).to_be_hidden()
+    group.locator("summary").click()
+    expect(group.locator("[data-seq]").first).to_be_visible()
+    page.reload()
+    expect(page.locator("#feed-rows > li").first.locator("summary")).to_contain_text("4 state files")
+    found = seqs(page)
+    assert found == sorted(set(found), reverse=True) and reader.said == [] and reader.axe() == []
+
+
 def test_offline_is_said_and_nothing_is_lost_or_doubled_after_it(
     reader: Reader, filled: Filled, server: Server
 ) -> None:

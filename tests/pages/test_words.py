@@ -107,6 +107,16 @@ def test_an_unknown_kind_prints_what_it_holds() -> None:
     assert "moon rose" in found.text and '"phase": "full"' in found.meta
 
 
+def test_notes_of_the_engine_are_printed_a_line_each() -> None:
+    body = {"head": "a" * 40, "kept": 2, "tried": 5, "consecutive": 0, "notes": ["results.tsv had no header", "2 <b>"],
+            "recovered": [{"number": 3}]}  # fmt: skip
+    found = line("progress_restored", body)
+    assert "2 kept of 5" in found.text
+    assert found.meta.split("\n")[1:] == ["results.tsv had no header", "2 <b>"]
+    assert "1 keep recovered from the branch" in found.meta
+    assert line("progress_restored", {**body, "notes": 7}).code, "notes of another shape print as they are"
+
+
 def test_unknown_words_of_a_newer_engine_print_as_themselves() -> None:
     assert vocabulary.mark("experiment", "odd_state").word == "odd state"
     assert (
