@@ -1,4 +1,4 @@
-"""Pages and sockets behind the body limit. One process serves both: ``gunicorn -k asgi config.asgi:application``."""
+"""Pages and sockets behind the body limit, and the reaper, served by ``gunicorn -k asgi config.asgi:application``."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from django.urls import path  # noqa: E402
 
 from config.guards import BodyLimit, SameOrigin  # noqa: E402
 from sessions_app.consumers import SessionConsumer  # noqa: E402
+from sessions_app.queue_reaping import Reaping  # noqa: E402
 
 sockets = URLRouter([path("ws/sessions/<int:pk>/", SessionConsumer.as_asgi())])
-application = BodyLimit(
-    ProtocolTypeRouter({"http": pages, "websocket": SameOrigin(AuthMiddlewareStack(sockets))}),
-    limit=settings.LIMITS.BODY_BYTES,
+application = Reaping(
+    BodyLimit(
+        ProtocolTypeRouter({"http": pages, "websocket": SameOrigin(AuthMiddlewareStack(sockets))}),
+        limit=settings.LIMITS.BODY_BYTES,
+    )
 )

@@ -26,7 +26,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from engine import events as e
-from sessions_app import actions, first_run, queue, recording
+from sessions_app import actions, first_run, processes, queue, recording
 from sessions_app.models import Membership
 from tests.store.conftest import BASE, child_env, until
 
@@ -102,7 +102,7 @@ def serve(transactional_db: None) -> Iterator[object]:
 @pytest.fixture
 def fence(world):
     actions.launch(user=world.mia, repo=world.repo)
-    return queue.claim("test-owner")
+    return queue.claim(str(processes.me()))
 
 
 def _note(number: int) -> e.NoteLogged:
@@ -358,10 +358,15 @@ def test_a_body_over_the_limit_is_refused_before_it_is_taken_in(world, serve, ch
     server = serve(CODEFLASH_LIMIT_BODY_BYTES="100000")
     conn = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
     if chunked:
-        body = (b"x" * 50_000 for _ in range(4))
-        conn.request(
-            "POST", "/sign-in/", body=body, encode_chunked=True, headers={"Transfer-Encoding": "chunked"}
-        )
+        conn.putrequest("POST", "/sign-in/")
+        conn.putheader("Transfer-Encoding", "chunked")
+        conn.endheaders()
+        for size in (
+            50_000,
+            50_000,
+            1,
+        ):  # the last byte is the one too many: nothing is being sent when it hangs up
+            conn.send(b"%x\r\n%s\r\n" % (size, b"x" * size))
     else:
         conn.putrequest("POST", "/nowhere/")
         conn.putheader("Content-Length", str(300 << 20))
