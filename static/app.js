@@ -98,7 +98,8 @@
     const choices = () => $$("li:not([hidden]) a", commands);
     typed.addEventListener("input", () => {
       const text = typed.value.trim().toLowerCase();
-      for (const item of $$("li", commands)) item.hidden = !item.textContent.toLowerCase().includes(text);
+      // Repos are found by the search from the second letter on.
+      for (const item of $$("[data-command-static] li", commands)) item.hidden = ("idle" in item.dataset && text.length > 1) || !item.textContent.toLowerCase().includes(text);
     });
     typed.form.addEventListener("keydown", (event) => {
       const all = choices();

@@ -13,7 +13,7 @@ from tests.pages.conftest import Filled
 
 PLAIN = [
     "home", "repos", "repo-new", "session-list", "session-launch", "session-checks", "session-compare", "learnings",
-    "reviews", "workers", "more", "patterns",
+    "reviews", "workers", "more", "patterns", "jump",
 ]  # fmt: skip
 OF_SESSION = [
     "session",

@@ -308,6 +308,19 @@ def test_keys_move_search_and_jump(reader: Reader, filled: Filled) -> None:
     page.wait_for_url("**/learnings/")
 
 
+def test_the_command_bar_finds_what_the_database_has(reader: Reader, filled: Filled) -> None:
+    page = reader.open("/")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("bitmask")
+    found = page.locator("#jump-found a", has_text="Test rule tags with one bitmask").first
+    expect(found).to_be_visible()
+    assert reader.axe() == []
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/experiments/12/$"))
+    assert reader.said == []
+
+
 def test_the_theme_is_remembered(reader: Reader, filled: Filled) -> None:
     page = reader.open("/")
     before = page.evaluate("getComputedStyle(document.body).backgroundColor")
