@@ -7,7 +7,8 @@ class ReviewsAppConfig(AppConfig):
     verbose_name = "Reviews"
 
     def ready(self) -> None:
-        from reviews_app import housekeeping, projections
+        from reviews_app import housekeeping, projections, waiting
 
         projections.install()
         housekeeping.install()
+        waiting.install()

@@ -107,6 +107,7 @@ class Decision(models.Model):
 
     class Meta:
         ordering = ["-pk"]
+        indexes = [models.Index(fields=["session", "head"], name="decision_on_head")]
 
     def __str__(self) -> str:
         return f"{self.kind} by {self.actor_name} on session {self.session_id}"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.models import Exists, OuterRef
 
+from sessions_app.querysets import HEAVY
+
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 class ReviewQuerySet(models.QuerySet["Review"]):
     def visible_to(self, user: User) -> ReviewQuerySet:
         return self.filter(session__repo__team__memberships__user_id=user.pk or 0)
+
+    def for_rows(self) -> ReviewQuerySet:
+        """With what a row of a list prints of its session, and without that session's long texts and documents."""
+        heavy = [f"session__{name}" for name in HEAVY]
+        return self.select_related("session__repo", "session__launched_by").defer(*heavy)
 
     def newest_rounds(self) -> ReviewQuerySet:
         """Only the newest round of each session."""
@@ -35,6 +42,14 @@ class ReviewQuerySet(models.QuerySet["Review"]):
 
 
 class DecisionQuerySet(models.QuerySet["Decision"]):
+    def visible_to(self, user: User) -> DecisionQuerySet:
+        return self.filter(session__repo__team__memberships__user_id=user.pk or 0)
+
+    def for_rows(self) -> DecisionQuerySet:
+        """With what a row of a list prints, and without the pull request's text and the session's documents."""
+        heavy = [f"session__{name}" for name in HEAVY]
+        return self.select_related("session__repo").defer("pull_body", *heavy)
+
     def on(self, session_id: int, head: str) -> DecisionQuerySet:
         """Decisions taken on one exact head, oldest first."""
         return self.filter(session_id=session_id, head=head).order_by("pk")

@@ -198,6 +198,7 @@ class Session(models.Model):
         indexes = [
             models.Index(fields=["status", "-priority", "id"], name="session_queue"),
             models.Index(fields=["repo", "-id"], name="session_of_repo"),
+            models.Index(fields=["repo", "created"], name="session_of_repo_by_age"),
         ]
 
     def __str__(self) -> str:
@@ -408,7 +409,11 @@ class Learning(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["session", "seq"], name="learning_of_event")]
-        indexes = [models.Index(fields=["repo", "-id"], name="learning_of_repo")]
+        indexes = [
+            models.Index(fields=["repo", "-id"], name="learning_of_repo"),
+            # The facets are counted from this index alone; rows with their texts are not read.
+            models.Index(fields=["repo", "state", "domain"], name="learning_facets"),
+        ]
 
     def __str__(self) -> str:
         return self.claim[:80]

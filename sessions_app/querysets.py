@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     User = AbstractBaseUser | AnonymousUser
 
 
+HEAVY = ("limits", "stage_times", "isolation", "fingerprint", "setup", "agents", "goal", "reason")
+
+
 class RepoQuerySet(models.QuerySet["Repo"]):
     def visible_to(self, user: User) -> RepoQuerySet:
         """Repos of the teams this person belongs to; nothing for anyone signed out."""
@@ -32,6 +35,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
     def newest(self) -> SessionQuerySet:
         return self.order_by("-pk")
+
+    def for_rows(self) -> SessionQuerySet:
+        """With what a row of a list prints; without the texts and documents that only a session's page reads."""
+        return self.select_related("repo", "launched_by").defer(*HEAVY)
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -53,7 +60,10 @@ class ExperimentQuerySet(models.QuerySet["Experiment"]):
 
 class LearningQuerySet(models.QuerySet["Learning"]):
     def visible_to(self, user: User) -> LearningQuerySet:
-        return self.filter(repo__team__memberships__user_id=user.pk or 0)
+        """Those of a repo this person may see. Without a join, so that counts are read off an index in its order."""
+        from sessions_app.models import Repo
+
+        return self.filter(repo__in=Repo.objects.visible_to(user))
 
     def given_to(self, repo: Repo) -> LearningQuerySet:
         """Accepted learnings a new session on ``repo`` may be told: its own first, then the team's, newest first."""

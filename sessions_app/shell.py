@@ -5,19 +5,24 @@ Everything is lazy: a page that does not print it (a sign-in page, a fragment) a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Exists, F, Max, OuterRef, QuerySet, Sum
+from django.contrib.auth.models import User
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from sessions_app.models import Repo, Session, Worker
+from sessions_app.access import signed_in
+from sessions_app.models import HELD, Membership, Repo, Session, Worker
 
 PINNED = 6
 THEMES = ("light", "dark")
 WORKER_SEEN = timedelta(minutes=2)
+COUNTS: dict[str, Callable[[User], int]] = {}
+"""Name beside the navigation -> its count. Apps above this one add theirs at start-up."""
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -27,32 +32,41 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return frame
-    return {**frame, "shell": SimpleLazyObject(lambda: _shell(request))}
+    return {**frame, "shell": SimpleLazyObject(lambda: counts(request))}
 
 
-def _shell(request: HttpRequest) -> dict[str, Any]:
-    sessions = Session.objects.visible_to(request.user)
+def counts(request: HttpRequest) -> dict[str, Any]:
+    """The frame of a signed-in person's page. Asked for once a request: a page may print one of its numbers again."""
+    known: dict[str, Any] | None = request.__dict__.get("_shell")
+    if known is None:
+        known = request.__dict__["_shell"] = _counts(signed_in(request.user))
+    return known
+
+
+def _counts(user: User) -> dict[str, Any]:
     return {
-        "reviews": waiting_reviews(request).count(),
-        "live": sessions.live().count(),
-        "repos": _pinned(request),
+        **{name: count(user) for name, count in COUNTS.items()},
+        **_sessions(user),
+        "repos": _pinned(user),
         "places": _places(),
-        "busy": Session.objects.held().count(),
     }
 
 
-def waiting_reviews(request: HttpRequest) -> Any:
-    """Sessions whose newest review nobody decided for its head yet."""
-    decided = Session.objects.filter(pk=OuterRef("pk"), decisions__head=OuterRef("newest_head"))
-    newest = Session.objects.visible_to(request.user).filter(reviews__isnull=False).distinct()
-    head = Session.objects.filter(pk=OuterRef("pk")).order_by("-reviews__round").values("reviews__head")[:1]
-    return newest.annotate(newest_head=head).filter(~Exists(decided))
+def _sessions(user: User) -> dict[str, int]:
+    """How many live sessions this person may see, and how many of all hold a worker's place, in one question."""
+    mine = Exists(Membership.objects.filter(team=OuterRef("repo__team"), user=user))
+    found: dict[str, int] = Session.objects.live().aggregate(
+        live=Count("pk", filter=mine), busy=Count("pk", filter=Q(status__in=HELD))
+    )
+    return found
 
 
-def _pinned(request: HttpRequest) -> list[Repo]:
-    live = Session.objects.live().filter(repo=OuterRef("pk"))
-    repos = Repo.objects.visible_to(request.user).annotate(live=Exists(live), last=Max("sessions__pk"))
-    return list(repos.order_by(F("last").desc(nulls_last=True), "name")[:PINNED])
+def _pinned(user: User) -> list[Repo]:
+    """The repos with the latest sessions. Each repo's newest is the first entry of an index, not a maximum over all."""
+    newest = Session.objects.filter(repo=OuterRef("pk")).newest().values("pk")[:1]
+    live = Q(pk__in=Session.objects.live().values("repo"))
+    rows = Repo.objects.visible_to(user).annotate(live=live, last=Subquery(newest)).only("name")
+    return list(rows.order_by(F("last").desc(nulls_last=True), "name")[:PINNED])
 
 
 def seen_workers() -> QuerySet[Worker]:

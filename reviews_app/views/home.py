@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
 from engine.order import RAIL
-from reviews_app.models import Decision, DecisionKind, Review
-from sessions_app import panels
+from reviews_app.models import Decision, DecisionKind, Review, ReviewFinding
+from sessions_app import panels, shell
 from sessions_app.access import allows, roles_of
 from sessions_app.models import Repo, Session, Status
-from sessions_app.views.live import place_in_queue
+from sessions_app.views.live import places_in_queue
 from sessions_app.views.requests import person
 
 WEEKS = 6
 SHOWN = 8
 FAILED_FOR = timedelta(days=14)
+SEVERITIES = ("critical", "high", "medium", "low", "note")
 
 
 def home(request: HttpRequest) -> HttpResponse:
     if request.GET.get("part") == "live":
         return render(request, "pages/live_sessions.html", _live_context(request))
     reviews = list(waiting(request)[:SHOWN])
-    failed = _failed(request)
+    open_ = open_findings(reviews)
+    count, failed = shell.counts(request)["reviews"], _failed(request)
     context = {
         "section": "home",
         "reviews": [
-            {"review": r, "headline": panels.headline(r.session), "open": open_findings(r)} for r in reviews
+            {"review": r, "headline": panels.headline(r.session), "open": open_[r.pk]} for r in reviews
         ],
-        "review_count": waiting(request).count(),
+        "review_count": count,
         "failed": failed,
-        "needs": waiting(request).count() + len(failed),
+        "needs": count + len(failed),
         "team": _team(request),
         "wins": _wins(request),
         "any_repo": Repo.objects.visible_to(person(request)).exists(),
@@ -55,19 +58,22 @@ def _live_context(request: HttpRequest) -> dict[str, Any]:
 
 def waiting(request: HttpRequest) -> QuerySet[Review]:
     """Newest reviews nobody decided on, oldest first, with what a row prints."""
-    rows: QuerySet[Review] = Review.objects.visible_to(person(request)).waiting()
-    return rows.select_related("session__repo", "session__launched_by").prefetch_related("passes__findings")
+    return Review.objects.visible_to(person(request)).waiting().for_rows()
 
 
-def open_findings(review: Review) -> list[tuple[str, int]]:
-    """Open findings by severity, worst first."""
-    counts: dict[str, int] = {}
-    for each in review.passes.all():
-        for finding in each.findings.all():
-            if finding.state == "open":
-                counts[finding.severity] = counts.get(finding.severity, 0) + 1
-    order = ("critical", "high", "medium", "low", "note")
-    return [(severity, counts[severity]) for severity in order if severity in counts]
+def open_findings(reviews: Sequence[Review]) -> dict[int, list[tuple[str, int]]]:
+    """Open findings of each review by severity, worst first: counted in one question, no finding is read."""
+    rows = ReviewFinding.objects.filter(review_pass__review__in=reviews, state="open").order_by()
+    counted = rows.values_list("review_pass__review", "severity").annotate(n=Count("pk"))
+    found: dict[int, list[tuple[str, int]]] = {review.pk: [] for review in reviews}
+    for review, severity, n in counted:
+        if severity in SEVERITIES:
+            found[review].append((severity, n))
+    return {review: sorted(pairs, key=_worst_first) for review, pairs in found.items()}
+
+
+def _worst_first(pair: tuple[str, int]) -> int:
+    return SEVERITIES.index(pair[0])
 
 
 def _failed(request: HttpRequest) -> list[dict[str, Any]]:
@@ -77,17 +83,17 @@ def _failed(request: HttpRequest) -> list[dict[str, Any]]:
         ended__gte=timezone.now() - FAILED_FOR,
         children__isnull=True,
     )
-    found, roles = rows.select_related("repo").order_by("-ended")[:SHOWN], roles_of(request.user)
+    found, roles = rows.for_rows().order_by("-ended")[:SHOWN], roles_of(request.user)
     return [{"session": s, "may_resume": allows(roles.get(s.repo.team_id), "resume")} for s in found]
 
 
 def _live(request: HttpRequest) -> list[dict[str, Any]]:
-    rows = list(Session.objects.visible_to(person(request)).live().select_related("repo").order_by("pk")[:20])
-    sparks = panels.bests(rows)
+    rows = list(Session.objects.visible_to(person(request)).live().for_rows().order_by("pk")[:20])
+    sparks, places = panels.bests(rows), places_in_queue(rows)
     words = {stage.value: word for _, word, stages in RAIL for stage in stages}
     return [
         {"session": s, "spark": sparks[s.pk], "stage": words.get(s.stage, ""), "headline": panels.headline(s),
-         "place": place_in_queue(s), "doing": _doing(s)}
+         "place": places.get(s.pk), "doing": _doing(s)}
         for s in rows
     ]  # fmt: skip
 
@@ -100,32 +106,27 @@ def _doing(session: Session) -> str:
 
 
 def _team(request: HttpRequest) -> dict[str, Any]:
+    """Sums of the last weeks. Of a decision only what is printed is read, never the session or its texts."""
     start = timezone.now() - timedelta(weeks=WEEKS)
     sessions = Session.objects.visible_to(person(request)).filter(created__gte=start)
-    decisions = Decision.objects.filter(
-        session__in=Session.objects.visible_to(person(request)), created__gte=start
-    )
-    approved = list(decisions.filter(kind=DecisionKind.APPROVED).select_related("session"))
-    totals = sessions.aggregate(tried=Sum("tried"), kept=Sum("kept"))
-    measured = [decision.session.speedup or {} for decision in approved]
-    ratios = [row["ratio"] for row in measured if row.get("ratio")]
+    totals = sessions.aggregate(count=Count("pk"), tried=Sum("tried"), kept=Sum("kept"))
+    filed = Review.objects.filter(session=OuterRef("session"), round=OuterRef("review_round"))
+    decisions = Decision.objects.visible_to(person(request)).filter(created__gte=start).order_by()
+    rows = decisions.annotate(filed=Subquery(filed.order_by().values("filed")[:1]))
+    found = list(rows.values_list("kind", "created", "filed", "session__speedup__ratio"))
+    approved = [row for row in found if row[0] == DecisionKind.APPROVED]
+    ratios = [ratio for *_, ratio in approved if ratio]
+    waits = [(made - filed).total_seconds() for _, made, filed, _ in found if filed]
     return {
         "approved": len(approved),
-        "sessions": sessions.count(),
+        "sessions": totals["count"],
         "tried": totals["tried"] or 0,
         "kept": totals["kept"] or 0,
         "kept_share": (totals["kept"] or 0) / totals["tried"] if totals["tried"] else None,
         "median": median(ratios) if ratios else None,
-        "wait": _median_wait(decisions),
-        "weeks": _weeks([d.created for d in approved]),
+        "wait": median(waits) if waits else None,
+        "weeks": _weeks([created for _, created, *_ in approved]),
     }
-
-
-def _median_wait(decisions: QuerySet[Decision]) -> float | None:
-    filed = Review.objects.filter(session=OuterRef("session"), round=OuterRef("review_round")).values("filed")
-    rows = decisions.annotate(filed=Subquery(filed[:1])).filter(filed__isnull=False)
-    waits = [(made - filed).total_seconds() for made, filed in rows.values_list("created", "filed")[:200]]
-    return median(waits) if waits else None
 
 
 def _weeks(moments: list[datetime]) -> list[tuple[str, int]]:
@@ -141,8 +142,7 @@ def _weeks(moments: list[datetime]) -> list[tuple[str, int]]:
 
 
 def _wins(request: HttpRequest) -> list[dict[str, Any]]:
-    rows = Decision.objects.filter(
-        session__in=Session.objects.visible_to(person(request)), kind=DecisionKind.APPROVED
-    )
-    found = rows.select_related("session__repo").order_by("-pk")[:5]
+    rows = Decision.objects.visible_to(person(request)).filter(kind=DecisionKind.APPROVED).order_by("-pk")
+    # The newest are found by key alone; the sessions' wide rows are read for the few that are shown.
+    found = Decision.objects.filter(pk__in=rows.values("pk")[:5]).for_rows().order_by("-pk")
     return [{"decision": d, "session": d.session, "headline": panels.headline(d.session)} for d in found]

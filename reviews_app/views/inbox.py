@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.core.paginator import Page
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from engine.values import VERDICTS
-from reviews_app.models import Decision, Review
+from reviews_app.models import Decision, Review, ReviewFinding
 from reviews_app.views.home import open_findings
 from sessions_app import panels
 from sessions_app.models import Session
+from sessions_app.querysets import SessionQuerySet
 from sessions_app.views.requests import choice, page_of, person
 
 PAGE = 25
@@ -21,22 +23,20 @@ TABS = ("waiting", "running", "stale", "decided")
 
 def inbox(request: HttpRequest) -> HttpResponse:
     tab = choice(request, "tab", TABS, "waiting")
-    groups = _groups(request)
-    rows = groups[tab]
-    page = page_of(request, rows if tab == "running" else _narrow(request, rows), PAGE)
-    decisions = _decisions([each for each in page if isinstance(each, Review)])
-    listed = [_row(each, decisions) for each in page]
+    counts = _counts(request)
+    page = _page(request, tab, counts)
+    listed = _rows(list(page))
     context = {
         "section": "reviews",
         "tab": tab,
-        "tabs": [(key, _word(key), groups[key].count()) for key in TABS],
+        "tabs": [(key, _word(key), counts[key]) for key in TABS],
         "page": page,
         "rows": listed,
-        "first": listed[0] if listed and tab != "running" else None,
+        "first": _first(listed[0]) if listed and tab != "running" else None,
         "verdicts": VERDICTS,
         "verdict_chosen": choice(request, "verdict", VERDICTS),
         "q": request.GET.get("q", "")[:200],
-        "likely": _likely(request),
+        "likely": _likely(request) if not listed and tab == "waiting" else None,
     }
     return render(request, "reviews/inbox.html", context)
 
@@ -45,27 +45,37 @@ def _word(key: str) -> str:
     return "Review running" if key == "running" else key.capitalize()
 
 
-def _groups(request: HttpRequest) -> dict[str, QuerySet[Any]]:
-    mine = Review.objects.visible_to(person(request))
-    newest = mine.newest_rounds()
-    decided = Decision.objects.filter(session=OuterRef("session"), head=OuterRef("head"))
-    older = Decision.objects.filter(session=OuterRef("session")).exclude(head=OuterRef("head"))
-    return {
-        "waiting": mine.waiting(),
-        "running": Session.objects.visible_to(person(request))
-        .live()
-        .filter(stage="review")
-        .order_by("pk")
-        .select_related("repo", "launched_by"),
-        "stale": newest.filter(Exists(older) & ~Exists(decided) | ~Q(head=F("session__head"))).order_by(
-            "filed"
-        ),
-        "decided": newest.filter(Exists(decided)).order_by("-filed"),
-    }
+def _states() -> dict[str, Any]:
+    """Tab -> what is true of a newest review that stands under it."""
+    decisions = Decision.objects.filter(session=OuterRef("session"))
+    decided = Exists(decisions.filter(head=OuterRef("head")))
+    older = Exists(decisions.exclude(head=OuterRef("head")))
+    moved = ~Q(head=F("session__head"))
+    return {"waiting": ~decided, "stale": older & ~decided | moved, "decided": decided}
+
+
+def _counts(request: HttpRequest) -> dict[str, int]:
+    """How many stand under each tab: one question for the reviews, one for the sessions whose review still runs."""
+    newest = Review.objects.visible_to(person(request)).newest_rounds().order_by()
+    found: dict[str, int] = newest.aggregate(**{k: Count("pk", filter=v) for k, v in _states().items()})
+    return {**found, "running": _running(request).count()}
+
+
+def _running(request: HttpRequest) -> SessionQuerySet:
+    return Session.objects.visible_to(person(request)).live().filter(stage="review").order_by("pk")
+
+
+def _page(request: HttpRequest, tab: str, counts: dict[str, int]) -> Page[Any]:
+    if tab == "running":
+        return page_of(request, _running(request).for_rows(), PAGE, counts[tab])
+    newest = Review.objects.visible_to(person(request)).newest_rounds().for_rows()
+    rows = newest.filter(_states()[tab]).order_by("-filed" if tab == "decided" else "filed")
+    narrow = _narrow(request, rows)
+    return page_of(request, narrow, PAGE, counts[tab] if narrow is rows else None)
 
 
 def _narrow(request: HttpRequest, rows: QuerySet[Review]) -> QuerySet[Review]:
-    rows = rows.select_related("session__repo", "session__launched_by").prefetch_related("passes__findings")
+    """The rows of a verdict and with some words; without either the same rows."""
     verdict = choice(request, "verdict", VERDICTS)
     rows = rows.filter(verdict=verdict) if verdict else rows
     for word in request.GET.get("q", "")[:200].split()[:8]:
@@ -81,21 +91,36 @@ def _narrow(request: HttpRequest, rows: QuerySet[Review]) -> QuerySet[Review]:
 
 def _decisions(reviews: list[Review]) -> dict[tuple[int, str], Decision]:
     """By session and head: the oldest of several, in one question."""
-    rows = Decision.objects.filter(session__in=[each.session_id for each in reviews])
+    rows = Decision.objects.filter(session__in=[each.session_id for each in reviews]).defer("pull_body")
     return {(row.session_id, row.head): row for row in rows.order_by("-pk")}
 
 
-def _row(each: Review | Session, decisions: dict[tuple[int, str], Decision]) -> dict[str, Any]:
+def _rows(page: list[Review | Session]) -> list[dict[str, Any]]:
+    reviews = [each for each in page if isinstance(each, Review)]
+    decisions, open_ = _decisions(reviews), open_findings(reviews)
+    return [_row(each, decisions, open_) for each in page]
+
+
+def _row(
+    each: Review | Session,
+    decisions: dict[tuple[int, str], Decision],
+    open_: dict[int, list[tuple[str, int]]],
+) -> dict[str, Any]:
     if isinstance(each, Session):
         return {"session": each, "headline": panels.headline(each)}
     return {
         "review": each,
         "session": each.session,
         "headline": panels.headline(each.session),
-        "open": open_findings(each),
+        "open": open_[each.pk],
         "decision": decisions.get((each.session_id, each.head)),
-        "findings": [f for p in each.passes.all() for f in p.findings.all() if f.state == "open"][:3],
     }
+
+
+def _first(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with what the panel beside the list prints of it: only one review's findings are read."""
+    found = ReviewFinding.objects.filter(review_pass__review=row["review"], state="open")
+    return {**row, "findings": list(found.order_by("review_pass__position", "position")[:3])}
 
 
 def _likely(request: HttpRequest) -> Session | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Page
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
@@ -24,36 +27,58 @@ from sessions_app.vocabulary import mark
 
 PAGE = 20
 WORDS = 8
+FACETS = ("repo_id", "state", "domain")
+Tally = Counter[tuple[Any, ...]]
+"""The values of FACETS -> how many learnings have them."""
 
 
 def search(request: HttpRequest) -> HttpResponse:
     terms = [word.lower() for word in request.GET.get("q", "")[:200].split()[:WORDS]]
     everything = Learning.objects.visible_to(person(request))
     matching = _matching(everything, terms)
-    rows = _chosen(request, matching).select_related("repo", "session", "state_by")
+    every = _tally(everything)
+    tally = _tally(matching) if terms else every
+    asked = _asked(request)
+    context = {
+        "section": "learnings",
+        "page": _page(request, _chosen(matching, asked), terms, _sum(tally, asked)),
+        "q": request.GET.get("q", "")[:200],
+        "facets": _facets(request, tally),
+        "total": every.total(),
+        "proposed": _sum(every, {"state": ["proposed"]}),
+        "any_filter": any(request.GET.get(k) for k in ("state", "repo", "domain")),
+        "without_filters": tally.total(),
+        "sort": request.GET.get("sort", "newest"),
+        "states": [(s, mark("learning", s).word) for s in LearningState.values],
+    }
+    return render(request, "learnings/search.html", context)
+
+
+def _page(request: HttpRequest, rows: QuerySet[Learning], terms: list[str], count: int) -> Page[Any]:
+    """The page's rows with what each may be asked by this person; ``count`` is how many rows there are."""
     # Counted in a question of its own for each row that is shown: a join would count for every learning there is.
     uses = LearningUse.objects.filter(learning=OuterRef("pk")).order_by().values("learning")
     rows = rows.annotate(used=Coalesce(Subquery(uses.annotate(n=Count("pk")).values("n")), 0))
-    page = page_of(request, rows.order_by(*_order(request)), PAGE)
-    roles = roles_of(request.user)
+    rows = rows.select_related("repo", "state_by").order_by(*_order(request))
+    page, roles = page_of(request, rows, PAGE, count), roles_of(request.user)
     for row in page:
         role = roles.get(row.repo.team_id)
         row.claim_html, row.evidence_html = hits(row.claim, terms), hits(row.evidence, terms)
         row.may_confirm = allows(role, "confirm_learning")
         row.may_change = allows(role, "set_learning_state")
-    context = {
-        "section": "learnings",
-        "page": page,
-        "q": request.GET.get("q", "")[:200],
-        "facets": _facets(request, matching),
-        "total": everything.count(),
-        "proposed": everything.filter(state="proposed").count(),
-        "any_filter": any(request.GET.get(k) for k in ("state", "repo", "domain")),
-        "without_filters": matching.count(),
-        "sort": request.GET.get("sort", "newest"),
-        "states": [(s, mark("learning", s).word) for s in LearningState.values],
-    }
-    return render(request, "learnings/search.html", context)
+    return page
+
+
+def _tally(rows: QuerySet[Learning]) -> Tally:
+    """How many there are of each state, repo and domain together: every count of the page is a sum of these."""
+    counted = rows.order_by().values_list(*FACETS).annotate(n=Count("pk"))
+    return Counter({(repo, state, domain): n for repo, state, domain, n in counted})
+
+
+def _sum(tally: Tally, asked: Mapping[str, Sequence[Any]]) -> int:
+    """How many of a tally have, in each facet that is asked for, one of the asked values."""
+    places = [(FACETS.index(name), values) for name, values in asked.items() if values]
+    return sum(n for key, n in tally.items() if all(key[at] in values for at, values in places))
 
 
 def _matching(rows: QuerySet[Learning], terms: list[str]) -> QuerySet[Learning]:
@@ -67,20 +92,24 @@ def _matching(rows: QuerySet[Learning], terms: list[str]) -> QuerySet[Learning]:
     return rows
 
 
-def _chosen(request: HttpRequest, rows: QuerySet[Learning]) -> QuerySet[Learning]:
-    states = [s for s in request.GET.getlist("state") if s in LearningState.values]
-    repos = [n for n in (whole(v) for v in request.GET.getlist("repo")) if n]
-    domains = [d for d in request.GET.getlist("domain") if d in DOMAINS]
-    rows = rows.filter(state__in=states) if states else rows
-    rows = rows.filter(repo__in=repos) if repos else rows
-    return rows.filter(domain__in=domains) if domains else rows
+def _asked(request: HttpRequest) -> dict[str, list[Any]]:
+    """Column -> the values a person ticked; none ticked stands for all."""
+    return {
+        "state": [s for s in request.GET.getlist("state") if s in LearningState.values],
+        "repo_id": [n for n in (whole(v) for v in request.GET.getlist("repo")) if n],
+        "domain": [d for d in request.GET.getlist("domain") if d in DOMAINS],
+    }
+
+
+def _chosen(rows: QuerySet[Learning], asked: Mapping[str, Sequence[Any]]) -> QuerySet[Learning]:
+    return rows.filter(**{f"{name}__in": values for name, values in asked.items() if values})
 
 
 def _order(request: HttpRequest) -> list[str]:
     return ["-used", "-pk"] if choice(request, "sort", ("used", "newest")) == "used" else ["-pk"]
 
 
-def _facets(request: HttpRequest, rows: QuerySet[Learning]) -> list[dict[str, Any]]:
+def _facets(request: HttpRequest, tally: Tally) -> list[dict[str, Any]]:
     names = dict(Repo.objects.visible_to(person(request)).values_list("pk", "name"))
     groups = (
         ("state", "State", {s: mark("learning", s).word for s in LearningState.values}),
@@ -89,9 +118,7 @@ def _facets(request: HttpRequest, rows: QuerySet[Learning]) -> list[dict[str, An
     )
     found = []
     for name, label, options in groups:
-        column = "repo_id" if name == "repo" else name
-        counted = rows.order_by().values_list(column).annotate(n=Count("pk")).values_list(column, "n")
-        counts = {str(key): n for key, n in counted}
+        counts = _by(tally, "repo_id" if name == "repo" else name)
         asked = request.GET.getlist(name)
         shown = [
             (key, word, counts.get(key, 0), key in asked)
@@ -99,6 +126,13 @@ def _facets(request: HttpRequest, rows: QuerySet[Learning]) -> list[dict[str, An
             if name != "repo" or counts.get(key) or key in asked
         ]
         found.append({"name": name, "label": label, "options": shown})
+    return found
+
+
+def _by(tally: Tally, column: str) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for key, n in tally.items():
+        found[str(key[FACETS.index(column)])] += n
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -67,10 +68,16 @@ def _feed(request: HttpRequest, found: Session, *, whole: bool = False) -> dict[
 
 def place_in_queue(found: Session) -> int | None:
     """1 for the next to start; None for a session that no longer waits."""
-    if found.status != Status.QUEUED:
-        return None
-    waiting = Session.objects.filter(status=Status.QUEUED, repo__team=found.repo.team_id)
-    ahead = waiting.filter(priority__gt=found.priority) | waiting.filter(
-        priority=found.priority, pk__lt=found.pk
-    )
-    return ahead.count() + 1
+    return places_in_queue([found]).get(found.pk)
+
+
+def places_in_queue(rows: Sequence[Session]) -> dict[int, int]:
+    """The place of each of these that waits, in its team's queue, 1 for the next to start: one question for all."""
+    teams = {session.repo.team_id for session in rows if session.status == Status.QUEUED}
+    if not teams:
+        return {}
+    waiting = Session.objects.filter(status=Status.QUEUED, repo__team__in=teams).order_by("-priority", "pk")
+    queues: dict[int, list[int]] = {}
+    for pk, team in waiting.values_list("pk", "repo__team_id"):
+        queues.setdefault(team, []).append(pk)
+    return {pk: place for queue in queues.values() for place, pk in enumerate(queue, start=1)}

@@ -21,9 +21,18 @@ def choice(request: HttpRequest, name: str, allowed: Container[str], default: st
     return value if value in allowed else default
 
 
-def page_of(request: HttpRequest, rows: Any, size: int) -> Page[Any]:
-    """The asked-for page; a bad or too large number answers the nearest page that exists."""
-    return Paginator(rows, size).get_page(request.GET.get("page"))
+def page_of(request: HttpRequest, rows: Any, size: int, count: int | None = None) -> Page[Any]:
+    """The asked-for page; a bad or too large number answers the nearest page that exists.
+
+    ``count`` saves the question how many rows there are to those who know. Only keys go through the sort; the rows,
+    which may be wide, are read for the page alone.
+    """
+    keys = Paginator(rows.values("pk"), size)
+    if count is not None:
+        keys.count = count
+    page = keys.get_page(request.GET.get("page"))
+    page.object_list = list(rows.filter(pk__in=page.object_list))
+    return page
 
 
 def whole(value: str | None) -> int | None:

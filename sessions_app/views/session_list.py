@@ -52,7 +52,7 @@ def session_list(request: HttpRequest) -> HttpResponse:
         "any_filter": any(
             request.GET.get(k) for k in ("q", "repo", "status", "verdict", "decision", "domain", "crew")
         ),
-        "any_session": Session.objects.visible_to(person(request)).exists(),
+        "any_session": bool(page.object_list) or Session.objects.visible_to(person(request)).exists(),
     }
     return render(request, "sessions/list.html", context)
 
@@ -62,7 +62,7 @@ def filtered(request: HttpRequest) -> QuerySet[Session]:
     last = Session.objects.filter(pk=OuterRef("pk")).order_by("-decisions__pk")
     rows: QuerySet[Session] = (
         Session.objects.visible_to(person(request))
-        .select_related("repo", "launched_by")
+        .for_rows()
         .annotate(
             decision=Subquery(last.values("decisions__kind")[:1]),
             decided_by=Subquery(last.values("decisions__actor_name")[:1]),
@@ -104,7 +104,9 @@ def _order(request: HttpRequest) -> list[Any]:
 def _filters(request: HttpRequest) -> list[dict[str, Any]]:
     repos = Repo.objects.visible_to(person(request)).order_by("name")
     return [
-        _filter(request, "repo", "Repo", [(str(r.pk), r.name) for r in repos[:50]]),
+        _filter(
+            request, "repo", "Repo", [(str(pk), name) for pk, name in repos.values_list("pk", "name")[:50]]
+        ),
         _filter(request, "status", "Status", [(s, mark("session", s).word) for s in Status.values]),
         _filter(request, "verdict", "Verdict", [(v, mark("verdict", v).word) for v in VERDICTS]),
         _filter(
