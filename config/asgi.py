@@ -6,9 +6,10 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-from django.core.asgi import get_asgi_application
+from config import limits
+from config.pages import pages
 
-pages = get_asgi_application()  # loads the apps; what follows needs them
+http = pages(limits.PAGE_THREADS)  # loads the apps; what follows needs them
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
@@ -22,7 +23,7 @@ from sessions_app.queue_reaping import Reaping  # noqa: E402
 sockets = URLRouter([path("ws/sessions/<int:pk>/", SessionConsumer.as_asgi())])
 application = Reaping(
     BodyLimit(
-        ProtocolTypeRouter({"http": pages, "websocket": SameOrigin(AuthMiddlewareStack(sockets))}),
+        ProtocolTypeRouter({"http": http, "websocket": SameOrigin(AuthMiddlewareStack(sockets))}),
         limit=settings.LIMITS.BODY_BYTES,
     )
 )
