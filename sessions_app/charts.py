@@ -68,10 +68,11 @@ def speedup(
     ``consecutive`` of ``plateau`` discards are shaded. ``as_time`` labels the same heights in the baseline's unit.
     """
     placed, steps = place(points)
-    last = max([p.number for p in points] + [running or 0, 4])
+    reach = max([p.number for p in points] + [running or 0])
+    last = max(reach, 4)
     figure = go.Figure()
-    _add_band(figure, steps, floor, last)
-    _add_best(figure, steps, last)
+    _add_band(figure, steps, floor, reach)
+    _add_best(figure, steps, reach)
     _add_marks(figure, [p for p in placed if p.point.status == "discard"], "discard", "circle-open", 6.5)
     _add_marks(figure, [p for p in placed if p.point.status == "keep"], "keep", "circle", 9)
     _add_baseline(figure)

@@ -100,7 +100,7 @@ def _strip_layout(unit: str) -> dict[str, Any]:
         "showlegend": False,
         "hovermode": "closest",
         "margin": {"l": 54, "r": 16, "t": 8, "b": 30},
-        "xaxis": {"ticksuffix": f" {unit}", "zeroline": False, "nticks": 8},
+        "xaxis": {"ticksuffix": f" {unit}", "zeroline": False, "nticks": 8, "tickangle": 0},
         "yaxis": {"range": [-0.5, 1.5], "tickvals": [0, 1], "ticktext": ["after", "before"], "showgrid": False,
                   "zeroline": False, "fixedrange": True},
     }  # fmt: skip
@@ -113,7 +113,16 @@ def _strip_labels(
     change = first - second
     word = "less" if change > 0 else "more"
     said = f"{words.in_unit(abs(change), 1)} {unit} {word}"
-    return [{"x": (first + second) / 2, "y": 0.5, "text": said, "showarrow": False, "name": "change"}]
+    ends = ((first, 1.4, second), (second, -0.4, first))
+    medians = [
+        {"x": x, "y": y, "text": f"median {words.in_unit(x, 1)} {unit}", "showarrow": False, "name": "median",
+         "xanchor": "right" if x >= other else "left"}
+        for x, y, other in ends
+    ]  # fmt: skip
+    return [
+        {"x": (first + second) / 2, "y": 0.5, "text": said, "showarrow": False, "name": "change"},
+        *medians,
+    ]
 
 
 def _median(values: Sequence[float]) -> float:

@@ -170,7 +170,23 @@ def _changed(first: str, second: str) -> tuple[tuple[int, int], tuple[int, int]]
     end = 0
     while end < min(len(first), len(second)) - start and first[-1 - end] == second[-1 - end]:
         end += 1
+    start, end = _whole_words(first, second, start, end)
     return (start, len(first) - end), (start, len(second) - end)
+
+
+def _whole_words(first: str, second: str, start: int, end: int) -> tuple[int, int]:
+    """The same middle, widened so that it cuts no word: ``sum(sold)`` and ``sold_total``, not their ends."""
+    while (
+        start and _in_word(first[start - 1]) and any(_in_word(s[start : start + 1]) for s in (first, second))
+    ):
+        start -= 1
+    while end and _in_word(first[-end]) and any(_in_word(s[-end - 1 : -end]) for s in (first, second)):
+        end -= 1
+    return start, end
+
+
+def _in_word(text: str) -> bool:
+    return text.isalnum() or text == "_"
 
 
 def _paint(value: str, lexer: Lexer | None, mark: tuple[int, int] | None) -> SafeString:

@@ -245,12 +245,19 @@ def chart(session: Session, choices: Choices) -> dict[str, Any]:
         "running": running,
         "has_points": bool(points),
         "headline": headline(session, points),
+        "apart": _apart(session) if view != "own" else "",
         "plateau": int(limits["plateau"]),
         "view": view,
         "asked": choices.get("view", "") == view,
         "views": _views(session),
         "elsewhere": sum(p.elsewhere and p.status == "keep" for p in points),
     }
+
+
+def _apart(session: Session) -> str:
+    """What the line shows, in words, when the session's number was measured on another metric than the line's."""
+    measured = str((session.speedup or {}).get("metric") or "")
+    return words.metric(session.metric) if session.metric and measured not in ("", session.metric) else ""
 
 
 def _views(session: Session) -> list[tuple[str, str]]:
@@ -274,7 +281,7 @@ def headline(session: Session, points: list[Point] | None = None) -> dict[str, A
         return {
             **measured,
             "metric": metric,
-            "source": "re-measured",
+            "source": f"re-measured on {measured['label']}" if measured.get("label") else "re-measured",
             "floor": measured.get("floor", session.floor),
         }
     if session.best is None:

@@ -48,6 +48,13 @@ def better(metric: str) -> str:
     return "less memory" if metric == "peak" else "faster"
 
 
+def metric(name: str) -> str:
+    """What a metric measures: ``CPU time``; one nobody knows prints as itself."""
+    return {"cpu": "CPU time", "wall": "elapsed time", "peak": "peak memory", "import": "import time"}.get(
+        name, name
+    )
+
+
 def speedup(value: object, metric: str = "cpu", places: int = 2) -> str:
     """``1.83× faster``, ``2.04× less memory``, ``0.973×, slower``."""
     value = known(value)
@@ -131,11 +138,13 @@ def in_unit(value: float | None, factor: float) -> str:
 
 
 def duration(seconds: object) -> str:
-    """The two largest units: ``0.4 s``, ``48 s``, ``2 m 11 s``, ``1 h 47 m``, ``1 d 3 h``."""
+    """The two largest units: ``under 0.1 s``, ``0.4 s``, ``48 s``, ``2 m 11 s``, ``1 h 47 m``, ``1 d 3 h``."""
     seconds = known(seconds)
     if seconds is None:
         return DASH
     seconds = max(0.0, seconds)
+    if 0 < seconds < 0.05:
+        return "under 0.1 s"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)

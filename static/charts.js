@@ -44,6 +44,7 @@
       if (layout[name].title) layout[name].title.font = font;
       if (narrow && layout[name].title) layout[name].title = undefined;
     }
+    if (narrow && layout.xaxis && layout.xaxis.nticks) layout.xaxis.nticks = 4;
     if (narrow && layout.margin) layout.margin.r = Math.min(layout.margin.r, 72);
     return Object.assign(layout, { font, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", autosize: true,
       hoverlabel: { bgcolor: plain(colour("surface")), bordercolor: plain(colour("line-strong")), font: { ...font, color: plain(colour("text")) } } });

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, datetime
 
 import pytest
 
-from sessions_app import charts, comparisons
+from sessions_app import charts, comparisons, diffs
 from sessions_app.placing import Point
 
 POINTS = [
@@ -121,12 +122,26 @@ def test_figures_carry_no_colour_no_template_and_no_markup() -> None:
     assert '"color"' not in text and "#" not in text.replace('"url"', "")
 
 
+def test_the_running_best_ends_with_the_last_experiment() -> None:
+    best = traces(charts.speedup(POINTS[:2], baseline=1.284e9, unit="ns"))["best"]
+    assert max(best["x"]) == POINTS[1].number < 4
+    assert set(traces(charts.speedup([]))["best"]["x"]) == {0}, "before the first experiment there is no line"
+
+
+def test_changed_words_are_marked_whole() -> None:
+    text = "--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-share = piece / sum(sold)\n+share = piece / sold_total\n"
+    rows = diffs.read(text).files[0].rows
+    marked = [re.sub(r"<(?!/?mark)[^>]+>", "", row.html) for row in rows if row.kind != "hunk"]
+    assert marked == ["share = piece / <mark>sum(sold)</mark>", "share = piece / <mark>sold_total</mark>"]
+
+
 def test_before_and_after_share_a_unit() -> None:
     figure = comparisons.before_after([868e6, 870e6, 860e6], [781e6, 780e6], "ns")
     assert figure is not None
     found = traces(figure)
     assert found["before"]["x"] == [868, 870, 860] and found["before-median"]["x"] == [868, 868]
-    assert charts.to_json(figure)["layout"]["annotations"][0]["text"] == "87.5 ms less"
+    said = [note["text"] for note in charts.to_json(figure)["layout"]["annotations"]]
+    assert said == ["87.5 ms less", "median 868 ms", "median 780 ms"]
     assert comparisons.before_after([], [1.0], "ns") is None
 
 

@@ -122,3 +122,14 @@ def test_the_whole_change_comes_from_the_session_clone(world, sign_in, source):
     git(source, "clone", "-q", "--bare", str(source), str(clone))
     found = client.get(address).content.decode()
     assert "pkg/__init__.py" in found and 'class="add"' in found and found.count("data-file=") == 1
+
+
+@pytest.mark.django_db
+def test_the_number_of_a_session_stands_beside_its_own_workload(world, sign_in):
+    session = builder.finished(world.mia, world.repo)
+    measured = {"metric": "import", "unit": "ns", "before": 40_509_600.0, "after": 98_056.5, "ratio": 413.1,
+                "label": "import of shopworks"}  # fmt: skip
+    Session.objects.filter(pk=session.pk).update(speedup=measured)
+    page = sign_in(world.mia).get(f"/sessions/{session.pk}/").content.decode()
+    assert "re-measured on import of shopworks" in page and "was 40.5 ms at baseline" in page
+    assert "was measured on import of shopworks; the line shows CPU time" in page

@@ -15,7 +15,8 @@ from sessions_app.vocabulary import GROUPS
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0.4, "0.4 s"), (0, "0.0 s"), (9.96, "10 s"), (48, "48 s"), (131, "2 m 11 s"), (119.7, "2 m 00 s"),
+    [(0.4, "0.4 s"), (0, "0.0 s"), (0.01, "under 0.1 s"), (9.96, "10 s"), (48, "48 s"), (131, "2 m 11 s"),
+     (119.7, "2 m 00 s"),
      (6420, "1 h 47 m"), (97_200, "1 d 3 h"), (None, "–"), (float("nan"), "–"), ("soon", "–")],
 )  # fmt: skip
 def test_durations_are_the_two_largest_units(seconds: object, said: str) -> None:
