@@ -182,6 +182,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 
 LANGUAGE_CODE = "en-us"
+# The pages speak one language; with translation on, every printed number asks which one it is.
+USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
 # Static files come straight from the checkout; a collected folder is for a proxy in front.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
 from django import template
+from django.template.base import FilterExpression, Node, Parser, TextNode, Token, Variable
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -68,9 +70,26 @@ def get(mapping: Any, key: str) -> Any:
     return mapping.get(key) if isinstance(mapping, dict) else None
 
 
-@register.simple_tag
 def icon(name: str) -> SafeString:
     return format_html('<svg class="i" aria-hidden="true" focusable="false"><use href="#i-{}"/></svg>', name)
+
+
+@register.tag("icon")
+def _icon(parser: Parser, token: Token) -> Node:
+    """``{% icon "plus" %}`` is markup when its template is read, not again at each of a page's hundred icons."""
+    _, argument = token.split_contents()
+    name = parser.compile_filter(argument)
+    return IconNode(name) if isinstance(name.var, Variable) else TextNode(icon(str(name.var)))
+
+
+class IconNode(Node):
+    """An icon whose name is only known when the page is made."""
+
+    def __init__(self, name: FilterExpression) -> None:
+        self.name = name
+
+    def render(self, context: template.Context) -> SafeString:
+        return icon(str(self.name.resolve(context)))
 
 
 @register.simple_tag
@@ -86,7 +105,9 @@ def agent(name: str) -> SafeString:
     )
 
 
+@lru_cache(maxsize=256)
 def _marked(kind: str, mark: vocabulary.Mark) -> SafeString:
+    """The same few marks stand in every row: their markup follows from these two alone."""
     return format_html('<span class="{} {}">{}{}</span>', kind, mark.family, icon(mark.icon), mark.word)
 
 
