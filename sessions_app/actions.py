@@ -83,25 +83,20 @@ def launch(
     _check_words(mode, domain, crew, review_branch, parent, repo)
     _check_room(repo.team)
     session = Session(
-        repo=repo,
-        title=_title(repo, mode, domain, review_branch),
-        mode=mode,
-        domain=domain,
-        crew=crew,
-        goal=goal[:20_000],
-        reason=reason[:20_000],
-        limits=_limits(limits or {}),
-        base_ref=base_ref[:200],
-        review_branch=review_branch[:200],
-        parent=parent,
-        launched_by=person,
+        repo=repo, mode=mode, domain=domain, crew=crew, parent=parent, launched_by=person,
+        title=_title(repo, mode, domain, review_branch), goal=goal[:20_000], reason=reason[:20_000],
+        limits=_limits(limits or {}), base_ref=base_ref[:200], review_branch=review_branch[:200],
         request_id=request_id or None,
-    )
+    )  # fmt: skip
+    return _queue_once(session, person)
+
+
+def _queue_once(session: Session, person: User) -> Session:
+    """Of two copies of one request at once, the one that came second answers the session of the first."""
     try:
         return _queue(session, person)
     except IntegrityError:
-        # Two copies of one request at once: the other one won.
-        if request_id and (known := _launched(repo, request_id)):
+        if session.request_id and (known := _launched(session.repo, session.request_id)):
             return known
         raise
 
