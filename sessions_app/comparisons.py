@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import plotly.graph_objects as go
@@ -202,6 +202,7 @@ def repo_history(rows: Sequence[Finished]) -> go.Figure | None:
     """The branch people merge to as a step line over dates: it rises only with approved sessions; others are hollow."""
     if not rows:
         return None
+    rows = sorted(rows, key=lambda row: row.when)
     total, xs, ys = 1.0, [rows[0].when.isoformat()], [0.0]
     spots: dict[str, list[tuple[Finished, float]]] = {"approved": [], "other": [], "live": []}
     for row in rows:
@@ -222,9 +223,19 @@ def repo_history(rows: Sequence[Finished]) -> go.Figure | None:
     layout = _compare_layout(heights, 4)
     layout["uirevision"] = "history"
     layout["margin"]["r"] = 24
-    layout["xaxis"] = {"type": "date", "showgrid": False, "zeroline": False}
+    layout["xaxis"] = {"type": "date", "showgrid": False, "zeroline": False, **_dates(rows)}
     figure.update_layout(layout)
     return figure
+
+
+def _dates(rows: Sequence[Finished]) -> dict[str, Any]:
+    """Days under the axis; sessions of one day stand by the hour, with room on both sides."""
+    first, last = min(row.when for row in rows), max(row.when for row in rows)
+    if last - first >= timedelta(days=2):
+        return {"tickformat": "%-d %b"}
+    room = max((last - first) / 10, timedelta(hours=1))
+    around = [(first - room).isoformat(), (last + room).isoformat()]
+    return {"tickformat": "%H:%M\n%-d %b", "range": around, "nticks": 8}
 
 
 def _add_sessions(figure: go.Figure, spots: list[tuple[Finished, float]], symbol: str, role: str) -> None:

@@ -166,9 +166,14 @@ def _now(session: Session, now: Mapping[str, Any]) -> dict[str, Any] | None:
     return {
         **now,
         "steps": steps if now.get("experiment") else [],
-        "name": str(now.get("target", "")).rsplit("::", 1)[-1],
+        "name": words.target(*_parts(str(now.get("target", "")))),
         "started": datetime.fromtimestamp(since, UTC) if isinstance(since, int | float) else None,
     }
+
+
+def _parts(target: str) -> tuple[str, str]:
+    path, _, name = target.rpartition("::")
+    return path, name
 
 
 def _axis(start: float, end: float) -> list[dict[str, Any]]:

@@ -42,6 +42,10 @@ def _render(text: str) -> str:
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"
+        for child in token.children or []:
+            # ``__dict__`` is a name of Python, not a loud "dict".
+            if child.type in ("strong_open", "strong_close") and child.markup == "__":
+                child.type, child.tag, child.nesting, child.content = "text", "", 0, "__"
     rendered: str = _PARSER.renderer.render(tokens, _PARSER.options, {})
     return rendered
 

@@ -62,8 +62,9 @@ def _cut(text: Any, limit: int = META_CHARS) -> str:
 def _name(target: Any) -> str:
     """The short name of a target id ``path::Qual.name``, or of a target record."""
     if isinstance(target, Mapping):
-        return str(target.get("qualname", ""))
-    return str(target).rsplit("::", 1)[-1]
+        return words.target(str(target.get("path", "")), str(target.get("qualname", "")))
+    path, _, name = str(target).rpartition("::")
+    return words.target(path, name)
 
 
 def _measured(m: Any, places: int = 3) -> str:

@@ -182,6 +182,11 @@ def short(commit: str | None, length: int = 7) -> str:
     return commit[:length] if commit else DASH
 
 
+def target(path: str, qualname: str) -> str:
+    """The short name of a target: the function's, or the file's where the whole module is meant."""
+    return path.rsplit("/", 1)[-1] if qualname == "<module>" else qualname
+
+
 def plural(number: int, noun: str, many: str = "") -> str:
     """``1 keep``, ``1,284 events``."""
     return f"{number:,} {noun if number == 1 else (many or noun + 's')}"

@@ -10,8 +10,9 @@ from django.shortcuts import render
 
 from engine.brief import CREWS
 from engine.values import DOMAINS, VERDICTS
-from sessions_app import charts, comparisons, panels
+from sessions_app import charts, comparisons, panels, words
 from sessions_app.models import Experiment, Repo, Session, Status
+from sessions_app.placing import Point
 from sessions_app.views.requests import choice, page_of, person, whole
 from sessions_app.vocabulary import mark
 
@@ -151,8 +152,8 @@ def _compared(found: list[Session]) -> dict[str, Any]:
     points = {s.pk: panels.points_of(s) for s in found}
     heads = [{"session": s, "headline": panels.headline(s, points[s.pk]), **_firsts(s)} for s in found]
     series = [
-        comparisons.Series(label=f"#{s.pk} {_end(h)}", points=points[s.pk], baseline=s.baseline)
-        for s, h in zip(found, (row["headline"] for row in heads), strict=True)
+        comparisons.Series(label=f"#{s.pk} {_end(points[s.pk])}", points=points[s.pk], baseline=s.baseline)
+        for s in found
     ]
     return {
         "figure": charts.to_json(comparisons.compare(series)),
@@ -163,8 +164,10 @@ def _compared(found: list[Session]) -> dict[str, Any]:
     }
 
 
-def _end(headline: dict[str, Any]) -> str:
-    return f"{headline['ratio']:.2f}×" if headline.get("ratio") else "not measured"
+def _end(points: list[Point]) -> str:
+    """Where the line ends: the last measured best, against the session's own baseline."""
+    totals = [point.total for point in points if point.total is not None and not point.reverted]
+    return f"{totals[-1]:.2f}×" if totals else "not measured"
 
 
 def _firsts(session: Session) -> dict[str, Any]:
@@ -199,7 +202,7 @@ def _same_targets(found: list[Session]) -> list[dict[str, Any]]:
         best.setdefault((row.path, row.qualname), {})[row.session_id] = row
     rows: list[dict[str, Any]] = [
         {
-            "name": name,
+            "name": words.target(path, name),
             "path": path,
             "cells": [by.get(s.pk) for s in found],
             "top": max(e.ratio or 0 for e in by.values()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -120,6 +120,20 @@ def test_figures_carry_no_colour_no_template_and_no_markup() -> None:
     data = json.loads(text)
     assert "template" not in data["layout"] and "<b>" not in text and "&lt;b&gt;" in text
     assert '"color"' not in text and "#" not in text.replace('"url"', "")
+
+
+def test_sessions_of_one_day_stand_by_the_hour() -> None:
+    def axis(*hours: int) -> dict:
+        start = datetime(2026, 5, 2, tzinfo=UTC)
+        rows = [
+            comparisons.Finished(label="#1", when=start + timedelta(hours=h), ratio=1.2, low=None, high=None,
+                                 approved=False, live=False, url="/")
+            for h in hours
+        ]  # fmt: skip
+        return charts.to_json(comparisons.repo_history(rows))["layout"]["xaxis"]
+
+    assert axis(9)["range"] == ["2026-05-02T08:00:00+00:00", "2026-05-02T10:00:00+00:00"]
+    assert "%H:%M" in axis(9, 12)["tickformat"] and "range" not in axis(0, 72)
 
 
 def test_the_running_best_ends_with_the_last_experiment() -> None:

@@ -12,9 +12,15 @@ from engine import events as e
 from reviews_app.models import ReviewFinding
 from sessions_app import actions, folders
 from sessions_app.models import Experiment, ExperimentDetail, Session
+from sessions_app.prose import prose
 from tests import story
 from tests.conftest import git
 from tests.pages import builder
+
+
+def test_names_of_python_are_no_loud_words() -> None:
+    found = prose("The package's __dict__ is **not** read before `__init__` ran.")
+    assert "package's __dict__ is <strong>not</strong> read" in found and "<code>__init__</code>" in found
 
 
 def _keep(session: int, number: int, clock: story.Clock, **measured: object) -> list[e.Event]:
@@ -133,3 +139,17 @@ def test_the_number_of_a_session_stands_beside_its_own_workload(world, sign_in):
     page = sign_in(world.mia).get(f"/sessions/{session.pk}/").content.decode()
     assert "re-measured on import of shopworks" in page and "was 40.5 ms at baseline" in page
     assert "was measured on import of shopworks; the line shows CPU time" in page
+
+
+@pytest.mark.django_db
+def test_a_compared_line_is_labelled_with_where_it_ends(world, sign_in):
+    first, second = builder.finished(world.mia, world.repo), builder.finished(world.mia, world.repo)
+    measured = {"metric": "import", "unit": "ns", "before": 40_509_600.0, "after": 98_056.5, "ratio": 413.1,
+                "label": "import of shopworks"}  # fmt: skip
+    Session.objects.filter(pk=first.pk).update(speedup=measured)
+    page = (
+        sign_in(world.mia).get(f"/sessions/compare/?session={first.pk}&session={second.pk}").content.decode()
+    )
+    assert f"#{first.pk} 1.84" in page and f"#{first.pk} 413" not in page
+    assert "40.5 ms" in page and "98.1 µs" in page and "import of shopworks" in page
+    assert f"Session {first.pk} and session {second.pk}" in page

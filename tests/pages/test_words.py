@@ -54,6 +54,13 @@ def test_ratios_intervals_and_noise() -> None:
     assert words.pair(1.36e6, 11_241, "ns") == ("1.36", "0.0112", "ms"), "a small end keeps its digits"
 
 
+def test_a_whole_module_is_named_by_its_file() -> None:
+    assert words.target("src/shop/feeds.py", "<module>") == "feeds.py"
+    assert words.target("src/shop/feeds.py", "Feed.read") == "Feed.read"
+    body = {"rule": "lazy-import", "target": "src/shop/feeds.py::<module>", "reason": "x"}
+    assert "<code>feeds.py</code>" in line("proposal_dropped", body).text
+
+
 def test_days_are_named_by_how_far_they_are() -> None:
     now = datetime(2026, 5, 12, 15, 0, tzinfo=UTC)
     assert (
