@@ -77,6 +77,12 @@ def test_workers_and_sockets_hold_on_postgresql(server, file, names):
     assert said.count("PASSED") >= len(names)
 
 
+@pytest.mark.xdist_group("postgres")
+def test_lists_ask_and_answer_the_same_on_postgresql(server):
+    said = _run(server, "tests/pages/test_queries.py", "tests/pages/test_serving.py", "-rA")
+    assert said.count("PASSED") >= 7
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.xdist_group("postgres")
 def test_an_installation_moves_to_postgresql_row_by_row(server, world, launched):
