@@ -78,11 +78,12 @@ def speedup(
     _add_baseline(figure)
     _add_running(figure, running, steps)
     add_failures(figure, points)
-    figure.update_layout(
-        _layout(placed, steps, last, floor, baseline if as_time else None, unit),
-        annotations=_labels(placed, steps, last) + _notes(points, consecutive, plateau, baseline, unit),
-        shapes=_shapes(points, consecutive, plateau),
-    )
+    # Given whole: an update would compare each part with the empty layout before it, at half the cost of the chart.
+    figure.layout = {
+        **_layout(placed, steps, last, floor, baseline if as_time else None, unit),
+        "annotations": _labels(placed, steps, last) + _notes(points, consecutive, plateau, baseline, unit),
+        "shapes": _shapes(points, consecutive, plateau),
+    }
     return figure
 
 

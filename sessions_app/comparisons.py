@@ -60,7 +60,7 @@ def alone(points: Sequence[Point], *, floor: float | None = None) -> go.Figure:
     layout["yaxis2"] = FAILED_AXIS
     layout["margin"] = {"l": 54, "r": 24, "t": 8, "b": 40}
     layout["uirevision"] = "alone"
-    figure.update_layout(layout, shapes=base_shapes())
+    figure.layout = {**layout, "shapes": base_shapes()}
     return figure
 
 
@@ -90,7 +90,7 @@ def before_after(before: Sequence[float], after: Sequence[float], unit: str) -> 
         middle = _median(xs)
         figure.add_scatter(x=[middle, middle], y=[row - 0.28, row + 0.28], mode="lines", line={"width": 2},
                            hoverinfo="skip", meta={"role": f"{role}-median"})  # fmt: skip
-    figure.update_layout(_strip_layout(name), annotations=_strip_labels(before, after, factor, name))
+    figure.layout = {**_strip_layout(name), "annotations": _strip_labels(before, after, factor, name)}
     return figure
 
 
@@ -164,7 +164,7 @@ def compare(series: Sequence[Series]) -> go.Figure:
         last = max(last, end)
         labels.append({"x": end, "y": ys[-1], "text": plain_text(one.label), "showarrow": False, "xanchor": "left",
                        "xshift": 8, "yshift": 8 - 16 * (len(labels) % 2), "name": role})  # fmt: skip
-    figure.update_layout(_compare_layout(tops, last), annotations=labels)
+    figure.layout = {**_compare_layout(tops, last), "annotations": labels}
     return figure
 
 
@@ -224,7 +224,7 @@ def repo_history(rows: Sequence[Finished]) -> go.Figure | None:
     layout["uirevision"] = "history"
     layout["margin"]["r"] = 24
     layout["xaxis"] = {"type": "date", "showgrid": False, "zeroline": False, **_dates(rows)}
-    figure.update_layout(layout)
+    figure.layout = layout
     return figure
 
 
