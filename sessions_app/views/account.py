@@ -19,9 +19,16 @@ from sessions_app.models import SignInLink
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
+class PlainWords(SignInForm):
+    error_messages = {
+        "invalid_login": "User name and password do not match. Both tell capitals apart.",
+        "inactive": "This account is switched off. Ask whoever runs this server.",
+    }
+
+
 class SignIn(LoginView):
     template_name = "account/sign_in.html"
-    authentication_form = SignInForm
+    authentication_form = PlainWords
     redirect_authenticated_user = True
 
 

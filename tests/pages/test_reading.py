@@ -153,3 +153,19 @@ def test_a_compared_line_is_labelled_with_where_it_ends(world, sign_in):
     assert f"#{first.pk} 1.84" in page and f"#{first.pk} 413" not in page
     assert "40.5 ms" in page and "98.1 µs" in page and "import of shopworks" in page
     assert f"Session {first.pk} and session {second.pk}" in page
+
+
+@pytest.mark.django_db
+def test_a_wrong_password_is_said_in_plain_words(world, client):
+    page = client.post("/sign-in/", {"username": "mia", "password": "wrong"}).content.decode()
+    assert "User name and password do not match" in page and "Please" not in page
+
+
+@pytest.mark.django_db
+def test_cost_is_unknown_where_a_model_is_asked(world, sign_in):
+    session = actions.launch(user=world.mia, repo=world.repo)
+    client = sign_in(world.mia)
+    assert "no model cost" in client.get(f"/sessions/{session.pk}/").content.decode()
+    Session.objects.filter(pk=session.pk).update(crew="claude")
+    page = client.get(f"/sessions/{session.pk}/").content.decode()
+    assert "cost unknown" in page and "no model cost" not in page
