@@ -57,10 +57,10 @@ TABLES: Mapping[str, tuple[Table, ...]] = {
     "chart": (Table("sessions_app.Experiment", 21, _TRY, of_session=True),),
     "experiment": (Table("sessions_app.ExperimentDetail", 1, _DETAIL),),
     "home": (
-        Table("reviews_app.Review", 13, _REVIEW),
-        Table("sessions_app.Session", 14, _SESSION),
+        Table("reviews_app.Review", 8, _REVIEW),
+        Table("sessions_app.Session", 13, _SESSION),
     ),
-    "reviews": (Table("reviews_app.Review", 25, _REVIEW),),
+    "reviews": (Table("reviews_app.Review", 11, _REVIEW),),
     "learnings": (Table("sessions_app.Learning", 20, _LEARNING),),
 }
 TEMPLATE = Template(

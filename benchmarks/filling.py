@@ -1,11 +1,15 @@
-"""Fills a database with many sessions: one is recorded through the product's own doors, the others are its copies."""
+"""Fills a database with many sessions: one is recorded through the product's own doors, the others are its copies.
+
+What is open is the same however many there are: five sessions are live, three failed of late, eleven reviews wait. A
+team's open work does not grow with its history, and pages that print the same rows can be compared.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -29,7 +33,9 @@ from sessions_app.models import (
 from tests import story
 
 AT_ONCE = 25
-UNDECIDED_EVERY, FAILED_EVERY, LIVE = 12, 25, 6
+LIVE, FAILED, WAITING = 6, 9, 19
+"""Numbered from the newest, sessions below LIVE are live, then failed, then undecided; from WAITING on decided."""
+OLD, FAILED_EVERY, BLOCKED_EVERY = 100, 25, 7
 HOURS_APART = 4
 
 
@@ -60,7 +66,7 @@ class Copier:
         self.passes = [(each, list(each.findings.all())) for each in self.review.passes.all()]
 
     def fill(self, until: int) -> None:
-        """Until there are that many sessions. The last few are still live, some failed, some wait for a decision."""
+        """Until there are that many sessions."""
         numbers = iter(range(Session.objects.count(), until))
         while batch := list(islice(numbers, AT_ONCE)):
             with transaction.atomic():
@@ -76,30 +82,31 @@ class Copier:
             (made, self.details[pk]) for made, pk in zip(tries, originals, strict=True) if pk in self.details
         ]
         _save(_copy(detail, experiment=made) for made, detail in pairs)
-        self._add_reviews([session for session in sessions if session.status == "finished"])
+        self._add_reviews({s: n for s, n in zip(sessions, numbers, strict=True) if s.status == "finished"})
 
     def _session(self, number: int) -> Session:
         moved = dt.timedelta(hours=HOURS_APART * number)
-        live, failed = number < LIVE, number % FAILED_EVERY == FAILED_EVERY - 1
+        live = number < LIVE
+        failed = number < FAILED or (number > OLD and number % FAILED_EVERY == 0)
         status = "running" if live else "failed" if failed else "finished"
         when = {name: getattr(self.first, name) - moved for name in ("created", "started")}
         repo = self.repos[number % len(self.repos)]
         ended = None if live else self.first.ended - moved if self.first.ended else None
         return _copy(self.first, repo=repo, status=status, ended=ended, **when)
 
-    def _add_reviews(self, sessions: Sequence[Session]) -> None:
+    def _add_reviews(self, sessions: Mapping[Session, int]) -> None:
         reviews = _save(_copy(self.review, session=each, filed=each.ended) for each in sessions)
         passes = _save(_copy(old, review=review) for review in reviews for old, _ in self.passes)
         per_pass = [findings for _ in reviews for _, findings in self.passes]
         pairs = zip(passes, per_pass, strict=True)
         _save(_copy(old, review_pass=made) for made, findings in pairs for old in findings)
-        _save(self._decision(each) for each in sessions if each.pk % UNDECIDED_EVERY)
+        _save(self._decision(each, number) for each, number in sessions.items() if number >= WAITING)
 
-    def _decision(self, session: Session) -> Decision:
+    def _decision(self, session: Session, number: int) -> Decision:
         return Decision(
             session=session,
             review_round=self.review.round,
-            kind="approved" if session.pk % 5 else "blocked",
+            kind="approved" if number % BLOCKED_EVERY else "blocked",
             actor=self.user,
             actor_name=self.user.username,
             role="admin",
