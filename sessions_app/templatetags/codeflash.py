@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from sessions_app import marks, vocabulary, words
 
 register = template.Library()
+LONG_WAIT = timedelta(days=1)
 
 register.filter("ratio", words.ratio)
 register.filter("percent", words.percent)
@@ -182,6 +183,15 @@ def stamp(moment: datetime | float | None, style: str = "when") -> SafeString:
         f"{utc:%d %b %Y %H:%M:%S} UTC",
         text,
     )
+
+
+@register.simple_tag
+def waiting(since: datetime) -> SafeString:
+    """How long something waits for a person; amber with a clock once that is more than a day."""
+    ticking = stamp(since, "waiting")
+    if datetime.now(UTC) - since <= LONG_WAIT:
+        return ticking
+    return format_html('<span class="status warn">{}{}</span>', icon("clock"), ticking)
 
 
 @register.simple_tag

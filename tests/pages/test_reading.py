@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from engine import events as e
-from reviews_app.models import ReviewFinding
+from reviews_app.models import Review, ReviewFinding
 from sessions_app import actions, folders
 from sessions_app.models import Experiment, ExperimentDetail, Session
 from sessions_app.prose import prose
@@ -169,3 +171,16 @@ def test_cost_is_unknown_where_a_model_is_asked(world, sign_in):
     Session.objects.filter(pk=session.pk).update(crew="claude")
     page = client.get(f"/sessions/{session.pk}/").content.decode()
     assert "cost unknown" in page and "no model cost" not in page
+
+
+@pytest.mark.django_db
+def test_a_review_that_waits_for_more_than_a_day_is_marked(world, sign_in):
+    session = builder.finished(world.mia, world.repo)
+    client = sign_in(world.bob)
+    for address in ("/reviews/", "/"):
+        Review.objects.filter(session=session).update(filed=timezone.now() - timedelta(hours=23))
+        assert '#i-clock"' not in client.get(address).content.decode(), address
+        Review.objects.filter(session=session).update(filed=timezone.now() - timedelta(hours=25))
+        assert re.search(
+            r'status warn"><svg[^>]*><use href="#i-clock"', client.get(address).content.decode()
+        ), address
