@@ -12,7 +12,7 @@ from django.shortcuts import render
 from engine.values import VERDICTS
 from reviews_app.models import Decision, Review, ReviewFinding
 from reviews_app.views.home import open_findings
-from sessions_app import panels
+from sessions_app import panels, shell
 from sessions_app.models import Session
 from sessions_app.querysets import SessionQuerySet
 from sessions_app.views.requests import choice, page_of, person
@@ -55,10 +55,11 @@ def _states() -> dict[str, Any]:
 
 
 def _counts(request: HttpRequest) -> dict[str, int]:
-    """How many stand under each tab: one question for the reviews, one for the sessions whose review still runs."""
+    """How many stand under each tab; what waits is counted in the frame of the page already."""
     newest = Review.objects.visible_to(person(request)).newest_rounds().order_by()
-    found: dict[str, int] = newest.aggregate(**{k: Count("pk", filter=v) for k, v in _states().items()})
-    return {**found, "running": _running(request).count()}
+    counted = {tab: Count("pk", filter=state) for tab, state in _states().items() if tab != "waiting"}
+    found: dict[str, int] = newest.aggregate(**counted)
+    return {**found, "waiting": shell.counts(request)["reviews"], "running": _running(request).count()}
 
 
 def _running(request: HttpRequest) -> SessionQuerySet:
@@ -68,10 +69,10 @@ def _running(request: HttpRequest) -> SessionQuerySet:
 def _page(request: HttpRequest, tab: str, counts: dict[str, int]) -> Page[Any]:
     if tab == "running":
         return page_of(request, _running(request).for_rows(), PAGE, counts[tab])
-    newest = Review.objects.visible_to(person(request)).newest_rounds().for_rows()
-    rows = newest.filter(_states()[tab]).order_by("-filed" if tab == "decided" else "filed")
-    narrow = _narrow(request, rows)
-    return page_of(request, narrow, PAGE, counts[tab] if narrow is rows else None)
+    order = "-filed" if tab == "decided" else "filed"
+    rows = Review.objects.visible_to(person(request)).newest_rounds().filter(_states()[tab]).order_by(order)
+    narrow, shown = _narrow(request, rows), Review.objects.for_rows().order_by(order)
+    return page_of(request, narrow, PAGE, counts[tab] if narrow is rows else None, shown)
 
 
 def _narrow(request: HttpRequest, rows: QuerySet[Review]) -> QuerySet[Review]:

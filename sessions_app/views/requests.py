@@ -21,17 +21,20 @@ def choice(request: HttpRequest, name: str, allowed: Container[str], default: st
     return value if value in allowed else default
 
 
-def page_of(request: HttpRequest, rows: Any, size: int, count: int | None = None) -> Page[Any]:
+def page_of(
+    request: HttpRequest, rows: Any, size: int, count: int | None = None, shown: Any = None
+) -> Page[Any]:
     """The asked-for page; a bad or too large number answers the nearest page that exists.
 
     ``count`` saves the question how many rows there are to those who know. Only keys go through the sort; the rows,
-    which may be wide, are read for the page alone.
+    which may be wide, are read for the page alone. ``shown`` is what to read by those keys, in the same order, when
+    ``rows`` is filtered in ways that cost much to ask twice.
     """
     keys = Paginator(rows.values("pk"), size)
     if count is not None:
         keys.count = count
     page = keys.get_page(request.GET.get("page"))
-    page.object_list = list(rows.filter(pk__in=page.object_list))
+    page.object_list = list((rows if shown is None else shown).filter(pk__in=page.object_list))
     return page
 
 
