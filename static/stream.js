@@ -4,11 +4,12 @@
   "use strict";
   const root = document.querySelector("[data-live]");
   if (!root) return;
-  const BEAT = 5000, SILENCE = 2.5 * BEAT, RETRY_MAX = 30000, REFRESH = 1000, ROWS = 400;
+  const BEAT = 5000, SILENCE = 2.5 * BEAT, RETRY_MAX = 30000, REFRESH = 1000, ROWS = 400, PATIENCE = 3000;
+  const away = document.querySelector("[data-away]");
   const feed = document.querySelector("[data-feed]"), rows = document.getElementById("feed-rows");
   const chip = document.querySelector("[data-new]"), hold = document.querySelector("[data-hold]");
   let last = Number(root.dataset.seq), head = last, status = root.dataset.status, over = root.dataset.over === "1";
-  let socket = null, tries = 0, heard = 0, since = null, timer = 0, held = false, waiting = [], said = 0;
+  let socket = null, tries = 0, due = 0, heard = 0, since = null, timer = 0, held = false, waiting = [], said = 0;
   const pending = new Set(), refreshed = new Map();
 
   const url = () => {
@@ -37,6 +38,7 @@
     const wait = code === 4408 ? 200 : 500 + Math.random() * Math.min(RETRY_MAX, 1000 * 2 ** tries);
     tries += 1;
     timer = setTimeout(connect, wait);
+    due = Date.now() + wait;
     freshness();
   }
 
@@ -161,6 +163,16 @@
     const at = document.querySelector("[data-at]"), top = document.querySelector("[data-head]");
     if (at) { at.textContent = last; top.textContent = head; }
   }
+  // Offline is said once more where it cannot be missed, when a quick reconnect has not helped.
+  function offline() {
+    if (!away) return;
+    away.hidden = !since || Date.now() - since < PATIENCE;
+    if (away.hidden) return;
+    away.querySelector("[data-since]").textContent = clock(since);
+    away.querySelector("[data-upto]").textContent = last.toLocaleString("en");
+    const left = Math.ceil((due - Date.now()) / 1000);
+    away.querySelector("[data-try-in]").textContent = !timer || left <= 0 ? "Trying now." : `Next try in ${left} s.`;
+  }
   function show(state, words) {
     document.documentElement.dataset.flow = state;
     for (const badge of document.querySelectorAll("[data-stream]")) {
@@ -183,7 +195,9 @@
     if (socket && Date.now() - heard > SILENCE) { const dead = socket; socket = null; dead.close(); lost(1006); }
     refresh();
     freshness();
+    offline();
   }, 500);
+  if (away) away.querySelector("button").addEventListener("click", () => { if (!socket) connect(); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) { refresh(); if (!socket && timer) connect(); } });
   window.addEventListener("online", () => { if (!socket) connect(); });
   document.addEventListener("htmx:afterSwap", () => freshness());

@@ -14,6 +14,8 @@ from sessions_app.models import Session, Status
 from sessions_app.rendering import render_event
 from sessions_app.views.requests import person
 
+OUTPUT_CHARS = 6000
+
 
 def session(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_session(person(request), pk)
@@ -24,7 +26,17 @@ def session(request: HttpRequest, pk: int) -> HttpResponse:
     context["review"] = found.reviews.first()
     context["files"] = list(found.state_files.order_by("name").values("name", "digest", "cut"))
     context["place"] = place_in_queue(found)
+    context["failure"] = _last_output(found)
     return render(request, "sessions/session.html", context)
+
+
+def _last_output(found: Session) -> str:
+    """The end of what the failed step printed; empty for a session that did not fail or said nothing."""
+    if found.status != Status.FAILED:
+        return ""
+    rows = found.events.filter(kind="stage_failed").order_by("-seq").values_list("body", flat=True)
+    body = rows.first()
+    return str(body.get("output") or "")[-OUTPUT_CHARS:] if isinstance(body, dict) else ""
 
 
 def panel(request: HttpRequest, pk: int, name: str) -> HttpResponse:

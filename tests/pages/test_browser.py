@@ -186,9 +186,17 @@ def test_offline_is_said_and_nothing_is_lost_or_doubled_after_it(
     before = seqs(page)[0]
     server.kill()
     expect(badge).to_contain_text("Offline since", timeout=20_000)
+    away = page.locator("[data-away]")
+    expect(away).to_contain_text(
+        re.compile(rf"up to {before}\. The session may still be running"), timeout=20_000
+    )
+    assert reader.axe("color-contrast") == []
     recording.record(fence(filled.live), more(filled.live))
     server.start()
+    # It may have come back by itself by now: the button is then hidden and still harmless.
+    away.locator("button").dispatch_event("click")
     expect(badge).to_have_text("Live", timeout=40_000)
+    expect(away).to_be_hidden()
     last = Session.objects.get(pk=filled.live.pk).last_seq
     expect(page.locator(f"#e{last}")).to_be_attached()
     found = seqs(page)

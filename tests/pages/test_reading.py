@@ -184,3 +184,21 @@ def test_a_review_that_waits_for_more_than_a_day_is_marked(world, sign_in):
         assert re.search(
             r'status warn"><svg[^>]*><use href="#i-clock"', client.get(address).content.decode()
         ), address
+
+
+@pytest.mark.django_db
+def test_a_failed_session_shows_what_the_step_printed_last(world, sign_in):
+    session = actions.launch(user=world.mia, repo=world.repo)
+    clock = story.Clock(time.time() - 900)
+    events = list(story.opening(session.pk, clock))[:6]
+    output = "x" * 9000 + " <b>no header</b>"
+    failed = e.StageFailed(agent="setup", stage="setup", reason="it did not build", output=output)
+    ended = e.SessionEnded(
+        outcome="failed", reason="it did not build", head="", kept=0, tried=0, seconds=112.0
+    )
+    builder.tell(session, [*events, clock.stamp(failed), clock.stamp(ended)])
+    client = sign_in(world.mia)
+    page = client.get(f"/sessions/{session.pk}/").content.decode()
+    assert "Last output" in page and "&lt;b&gt;no header&lt;/b&gt;" in page and "x" * 7000 not in page
+    live = builder.live(world.mia, world.repo)
+    assert "Last output" not in client.get(f"/sessions/{live.pk}/").content.decode()
