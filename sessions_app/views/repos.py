@@ -102,7 +102,7 @@ def _faster(repo: Repo) -> float | None:
 
 
 def _history(repo: Repo) -> list[comparisons.Finished]:
-    rows = repo.sessions.filter(Q(speedup__isnull=False) | Q(best__isnull=False)).order_by("pk")
+    rows = repo.sessions.filter(Q(speedup__isnull=False) | Q(best__isnull=False)).for_rows().order_by("pk")
     approved = set(rows.filter(decisions__kind="approved").values_list("pk", flat=True))
     found = []
     for session in rows:

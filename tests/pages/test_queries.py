@@ -120,3 +120,16 @@ def test_each_facet_counts_what_the_words_leave(filled, sign_in):
 def _counts(context, name: str) -> dict[str, int]:
     [facet] = [facet for facet in context["facets"] if facet["name"] == name]
     return {key: n for key, _, n, _ in facet["options"] if n}
+
+
+@pytest.mark.django_db
+def test_the_places_of_one_question_are_those_of_the_queue(filled, sign_in):
+    world = filled.world
+    later, first = (actions.launch(user=world.mia, repo=world.repo) for _ in range(2))
+    Session.objects.filter(pk=first.pk).update(priority=1)
+    live = sign_in(world.bob).get("/").context["live"]
+    assert {row["session"].pk: row["place"] for row in live if row["place"]} == {
+        first.pk: 1,
+        filled.queued.pk: 2,
+        later.pk: 3,
+    }
