@@ -13,6 +13,7 @@ from engine import events as e
 from sessions_app import recording
 from sessions_app.models import Session
 from tests import story
+from tests.pages import builder
 from tests.pages.browser import ARGS, CHROMIUM, Reader
 from tests.pages.conftest import Filled
 from tests.store.test_stream import Server
@@ -175,6 +176,20 @@ def test_state_files_stand_in_one_row_that_opens(reader: Reader, filled: Filled)
     expect(page.locator("#feed-rows > li").first.locator("summary")).to_contain_text("4 state files")
     found = seqs(page)
     assert found == sorted(set(found), reverse=True) and reader.said == [] and reader.axe() == []
+
+
+def test_the_chart_comes_with_the_baseline(reader: Reader, filled: Filled) -> None:
+    clock = story.Clock(time.time() - 900)
+    opening = list(story.opening(filled.queued.pk, clock))
+    builder.tell(filled.queued, opening[:6])
+    page = reader.open(f"/sessions/{filled.queued.pk}/")
+    expect(page.locator("#feed [data-stream]")).to_have_text("Live")
+    expect(page.locator("#panel-chart")).to_contain_text("The chart starts with the baseline")
+    assert page.locator("#plot-speedup").count() == 0 and reader.axe() == []
+    recording.record(fence(filled.queued), opening[6:])
+    expect(page.locator("#plot-speedup svg.main-svg").first).to_be_visible()
+    expect(page.locator("#panel-chart .sub-number").first).to_have_text("1,284 ms")
+    assert reader.said == []
 
 
 def test_offline_is_said_and_nothing_is_lost_or_doubled_after_it(
