@@ -36,12 +36,14 @@ class Pages(ASGIHandler):
 
 
 def _keep_connections() -> None:
-    """Let this thread's connections outlive the request; one that broke, or was left in a transaction, is closed.
+    """Let this thread's connections outlive the request; one that met an error or was left in a transaction is closed.
 
     The setting that does this for all threads would leave the sockets' connections open, whose threads come and go.
     """
     for connection in connections.all(initialized_only=True):
         connection.close_at = None
+        if connection.errors_occurred:
+            connection.close()
         connection.close_if_unusable_or_obsolete()
 
 

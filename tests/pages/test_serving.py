@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
-from django.db import connection, connections
+from django.db import DatabaseError, connection, connections
 from django.db.backends.signals import connection_created
 
 from config.pages import Pages
@@ -75,6 +75,18 @@ def test_a_connection_that_was_left_in_a_transaction_is_not_used_again(pages, co
 
     assert asyncio.run(_get(pages, "/", cookie)) == 200
     pages._threads.submit(leave_open).result()
+    assert asyncio.run(_get(pages, "/", cookie)) == 200
+    assert len(opened) == 2
+
+
+def test_a_connection_that_met_an_error_is_opened_anew(pages, cookie, opened) -> None:
+    def fail() -> None:
+        with pytest.raises(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM nowhere")
+
+    assert asyncio.run(_get(pages, "/", cookie)) == 200
+    pages._threads.submit(fail).result()
+    assert len(opened) == 1
     assert asyncio.run(_get(pages, "/", cookie)) == 200
     assert len(opened) == 2
 
