@@ -29,6 +29,7 @@ from engine.site.kinds import (
 )
 from engine.site.known import words
 from engine.site.scopes import Scopes, plain_target
+from engine.site.totals import total_builtin, total_method
 
 _CLASSES = words("int float str bytes bool list tuple dict set frozenset complex bytearray")
 
@@ -312,7 +313,7 @@ class Judge:
             "range",
         ):
             return MILD
-        return TOTAL if plain and self._total_builtin(name, node, kinds) else PURE
+        return TOTAL if plain and total_builtin(name, node, kinds, self.types) else PURE
 
     def _builtin_classes(self, node: ast.expr) -> bool:
         each = node.elts if isinstance(node, ast.Tuple) else [node]
@@ -324,33 +325,6 @@ class Judge:
             within(kinds, CONTAINERS | SCALARS)
             or isinstance(arg, ast.GeneratorExp)
             or self.iterates(arg) == TOTAL
-        )
-
-    def _total_builtin(self, name: str, node: ast.Call, kinds: list[Kinds | None]) -> bool:
-        if len(node.args) != 1:
-            same = all(within(k, WHOLE) for k in kinds) or all(within(k, {"float"}) for k in kinds)
-            if name in ("min", "max"):
-                return len(node.args) > 1 and (same or all(within(k, {"str"}) for k in kinds))
-            return name == "range" and len(node.args) == 2 and all(within(k, WHOLE) for k in kinds)
-        kind, item = kinds[0], self.types.iterated(node.args[0])
-        if name == "len":
-            return within(kind, CONTAINERS - {"range"})
-        if name in ("list", "tuple"):
-            return within(kind, CONTAINERS) or isinstance(node.args[0], ast.GeneratorExp)
-        if name in ("set", "frozenset"):
-            return within(item, HASHABLE)
-        if name == "sorted":
-            return any(within(item, group) for group in (WHOLE, {"float"}, {"str"}))
-        if name == "sum":
-            return within(item, WHOLE) or within(item, {"float"})
-        if name in ("any", "all"):
-            return within(item, SCALARS)
-        if name == "range":
-            return within(kind, WHOLE)
-        if name in ("abs", "bool", "repr"):
-            return within(kind, NUMBERS if name == "abs" else {"float", "bool", "str", "NoneType"})
-        return (name in ("int", "float", "str") and within(kind, {name} - {"int"})) or (
-            name == "int" and within(kind, WHOLE)
         )
 
     def _listed_call(self, node: ast.Call) -> Judgement:
@@ -372,17 +346,10 @@ class Judge:
             for each, arg in zip(arguments, node.args, strict=True)
         ):
             return MILD
-        if within(kinds, {"str"}) and not node.keywords and self._total_method(method.attr, node, arguments):
+        if within(kinds, {"str"}) and not node.keywords and total_method(method.attr, node, arguments):
             return TOTAL
         views = within(kinds, {"dict"}) and method.attr in ("items", "keys", "values") and not node.args
         return TOTAL if views else PURE
-
-    def _total_method(self, name: str, node: ast.Call, arguments: list[Kinds | None]) -> bool:
-        if not node.args:
-            return name in known.STR_TOTAL or (name in ("split", "rsplit", "encode") and name != "encode")
-        if name == "replace":
-            return len(node.args) == 2 and all(within(each, {"str"}) for each in arguments)
-        return name in known.STR_TOTAL_WITH_TEXT and len(node.args) == 1 and within(arguments[0], {"str"})
 
     # names
 
