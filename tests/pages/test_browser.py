@@ -98,6 +98,31 @@ def test_small_screens_can_be_read_by_everybody(reader: Reader, filled: Filled) 
     assert reader.said == []
 
 
+def test_an_open_menu_stays_on_the_screen(reader: Reader, filled: Filled) -> None:
+    for width in (320, 390, 800, 1440):
+        reader.page.set_viewport_size({"width": width, "height": 844})
+        page = reader.open("/sessions/")
+        for menu in page.locator(".chips details.menu").all():
+            menu.locator("summary").click()
+            box = menu.locator(".pop").bounding_box()
+            assert box and box["x"] >= 0 and box["x"] + box["width"] <= width, (width, menu.inner_text())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_an_open_menu_lies_above_the_rows_it_covers(reader: Reader, filled: Filled) -> None:
+    page = reader.open("/learnings/")
+    menu = page.locator(".learning details.menu").first
+    menu.locator("summary").click()
+    covered = menu.locator(".pop").evaluate("""(pop) => {
+      const box = pop.getBoundingClientRect(), hits = [];
+      for (let x = box.left + 4; x < box.right; x += 16)
+        for (let y = box.top + 4; y < Math.min(box.bottom, innerHeight); y += 8)
+          if (!pop.contains(document.elementFromPoint(x, y))) hits.push([x, y]);
+      return hits;
+    }""")
+    assert covered == []
+
+
 def test_signed_out_pages_keep_their_policy_too(browser: Browser, server: Server, filled: Filled) -> None:
     window = Reader(browser, server, None)
     for path in ("/sign-in/", "/sign-in/nothing/", "/nowhere/"):
