@@ -8,7 +8,7 @@ from dataclasses import replace
 from engine import events as e
 from engine.agents import experiment, leave_one_out, workloads
 from engine.agents.review.verdict import state_of
-from engine.measure import Arm
+from engine.measure import Arm, Gauge, Workload
 from engine.run import Attempt, Run
 from engine.values import Measurement, PassResult, ReviewFinding
 from engine.workspace.history import parent
@@ -65,50 +65,59 @@ def judge_whole(measured: Measurement) -> Iterator[ReviewFinding]:
 
 def claim_again(run: Run, attempt: Attempt) -> Generator[e.Event, None, list[ReviewFinding]]:
     """One keep's own measurement repeated: its commit against its parent on the calls it was claimed on."""
-    workload, gauge = leave_one_out.workload_of(run, attempt), run.gauge
-    claim = attempt.measurement
-    if workload is None or gauge is None:
-        return [
-            _finding(
-                "medium",
-                f"The claim of experiment {attempt.number} could not be measured again",
-                attempt.title,
-            )
-        ]
-    earlier = parent(run.workspace, attempt.commit)
-    before = run.workspace.tree("review-base", earlier)
-    after = run.workspace.tree("review", attempt.commit)
-    again = yield from run.during(
-        lambda: gauge.compare(
-            Arm(tree=before, commit=earlier),
-            Arm(tree=after, commit=attempt.commit),
-            workload,
-            pairs=20,
-            level=0.99,
-            # The floor of the same calls on the same code, unless this run never measured one (a resumed keep).
-            floor=run.floors.get((f"{workload.id}@{earlier}", workload.metric)),
-        )
-    )
+    workload = leave_one_out.workload_of(run, attempt)
+    if workload is None or run.gauge is None:
+        title = f"The claim of experiment {attempt.number} could not be measured again"
+        return [_finding("medium", title, attempt.title)]
+    again = yield from _measure_again(run, run.gauge, attempt, workload)
     run.again[attempt.number] = again
     if again.ratio is None or again.low is None or again.high is None:
         return [_finding("medium", f"Experiment {attempt.number} could not be measured again", again.reason)]
     if again.low <= 1:
         title = f"Experiment {attempt.number} does not hold when measured again"
         return [_finding("high", title, experiment.numbers(again), attempt)]
-    if claim is None or claim.ratio is None:
+    if attempt.measurement is None or attempt.measurement.ratio is None:
         # Its commit is all that was left of it: this is its first number on record.
         run.attempts = [replace(a, measurement=again) if a is attempt else a for a in run.attempts]
         title = f"Experiment {attempt.number} was recovered from its commit and measured here"
         return [_finding("note", title, experiment.numbers(again), attempt)]
+    return list(judge_claim(attempt, attempt.measurement, again))
+
+
+def _measure_again(
+    run: Run, gauge: Gauge, attempt: Attempt, workload: Workload
+) -> Generator[e.Event, None, Measurement]:
+    """Twenty fresh pairs, in trees of the review's own."""
+    earlier = parent(run.workspace, attempt.commit)
+    before = run.workspace.tree("review-base", earlier)
+    after = run.workspace.tree("review", attempt.commit)
+    return (
+        yield from run.during(
+            lambda: gauge.compare(
+                Arm(tree=before, commit=earlier),
+                Arm(tree=after, commit=attempt.commit),
+                workload,
+                pairs=20,
+                level=0.99,
+                # The floor of the same calls on the same code, unless this run never measured one (a resumed keep).
+                floor=run.floors.get((f"{workload.id}@{earlier}", workload.metric)),
+            )
+        )
+    )
+
+
+def judge_claim(attempt: Attempt, claim: Measurement, again: Measurement) -> Iterator[ReviewFinding]:
+    """A claim above what is measured again is high; more than claimed is a note."""
+    ratio, low, high = claim.ratio, again.low, again.high
+    assert ratio is not None and low is not None and high is not None
     slack = 1 + (again.floor or 0.02)
     words = f"claimed {experiment.numbers(claim)}; measured again {experiment.numbers(again)}"
-    if (claim.low or claim.ratio) > again.high * slack:
-        return [
-            _finding("high", f"The claim of experiment {attempt.number} is not reached again", words, attempt)
-        ]
-    if (claim.high or claim.ratio) * slack < again.low:
-        return [_finding("note", f"Experiment {attempt.number} gains more than it claims", words, attempt)]
-    return []
+    if (claim.low or ratio) > high * slack:
+        yield _finding(
+            "high", f"The claim of experiment {attempt.number} is not reached again", words, attempt
+        )
+    elif (claim.high or ratio) * slack < low:
+        yield _finding("note", f"Experiment {attempt.number} gains more than it claims", words, attempt)
 
 
 def _leave_one_out(run: Run) -> Iterator[e.Event]:
