@@ -18,6 +18,7 @@ from sessions_app.prose import prose
 from tests import story
 from tests.conftest import git
 from tests.pages import builder
+from tests.pages.test_access import decision
 
 
 def test_names_of_python_are_no_loud_words() -> None:
@@ -202,3 +203,15 @@ def test_a_failed_session_shows_what_the_step_printed_last(world, sign_in):
     assert "Last output" in page and "&lt;b&gt;no header&lt;/b&gt;" in page and "x" * 7000 not in page
     live = builder.live(world.mia, world.repo)
     assert "Last output" not in client.get(f"/sessions/{live.pk}/").content.decode()
+
+
+@pytest.mark.django_db
+def test_a_decision_on_an_older_head_is_called_stale_in_the_inbox(world, sign_in):
+    session = builder.finished(world.mia, world.repo)
+    client = sign_in(world.bob)
+    answer = client.post(f"/sessions/{session.pk}/review/decide/", decision(session, kind="blocked"))
+    assert answer.status_code == 302
+    assert "Stale</span>" not in client.get("/reviews/?tab=decided").content.decode()
+    Session.objects.filter(pk=session.pk).update(head="a" * 40)
+    page = client.get("/reviews/?tab=stale").content.decode()
+    assert "Blocked</span>" in page and "Stale</span>" in page
