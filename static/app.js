@@ -223,8 +223,18 @@
     else if (key === "j" || key === "k") { row(key === "j" ? 1 : -1, event); }
     else if (key === "x") { const line = document.activeElement.closest("tr, li"); const box = line && $("[data-tick]", line); if (box) box.click(); }
     else if (key === "o" && document.activeElement.matches("a.cover")) document.activeElement.click();
-    else if (key === "[" || key === "]") { const to = $(key === "]" ? "[data-next]" : "[data-previous]"); if (to) location.assign(to.href); }
+    else if (key === "[" || key === "]") {
+      const to = $(key === "]" ? "[data-next]" : "[data-previous]");
+      if (to) location.assign(to.href); else change(key === "]" ? 1 : -1);
+    }
   });
+  function change(step) {
+    const stops = $$("#changes summary.commit-line, #changes .diff-wrap").filter((one) => one.offsetParent);
+    if (!stops.length) return;
+    const to = stops[Math.min(Math.max(stops.indexOf(document.activeElement) + step, 0), stops.length - 1)];
+    to.focus({ preventScroll: true });
+    to.scrollIntoView({ block: "start" });
+  }
   function row(step, event) {
     const links = $$("main a.cover").filter((one) => one.offsetParent);
     if (!links.length) return;

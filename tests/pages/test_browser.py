@@ -315,6 +315,21 @@ def test_a_viewed_file_folds_and_is_remembered(reader: Reader, filled: Filled) -
     assert reader.said == []
 
 
+def test_brackets_walk_through_commits_and_files(reader: Reader, filled: Filled) -> None:
+    page = reader.open(f"/sessions/{filled.done.pk}/review/")
+    where = "document.activeElement.closest('details').id + ' ' + document.activeElement.className"
+    walked = []
+    for key in ("]", "]", "]", "["):
+        page.keyboard.press(key)
+        walked.append(page.evaluate(where))
+    assert walked == [
+        "commit-19 commit-line",
+        "commit-19 diff-wrap",
+        "commit-16 commit-line",
+        "commit-19 diff-wrap",
+    ]
+
+
 def test_a_review_shows_its_open_findings_alone(reader: Reader, filled: Filled) -> None:
     page = reader.open(f"/sessions/{filled.done.pk}/review/")
     expect(page.locator("#pass-2")).to_be_visible()
