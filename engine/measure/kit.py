@@ -24,6 +24,7 @@ PARTS = {
     "main": "bench_main.py",
     "core": "bench_core.py",
     "replay": "bench_calls.py",
+    "plan": "bench_plan.py",
     "suite": "bench_tests.py",
     "command": "bench_command.py",
     "import": "bench_import.py",

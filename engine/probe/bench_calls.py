@@ -11,12 +11,6 @@ import itertools
 import os
 import sys
 
-MOST_CALLS = 512
-PASS_NS = 8000000
-COPY_BYTES = 64 << 20
-COPIES_A_VALUE, COPIES_A_PROCESS = 512, 8192
-VALUE_WALL_NS, PROCESS_WALL_NS = 20000000, 250000000
-BIG_BLOB = 1 << 20
 TOGETHER = 4
 RAISED = (Exception, SystemExit)
 COROUTINE = 0x80 | 0x200
@@ -158,39 +152,17 @@ class Calls:
     def results(self, number):
         """One pass whose results are kept: (cpu ns, wall ns, digest of the results in the order of the plan)."""
         kept = {}
-
-        def keeping(index, place):
-            function = self.function
-
-            def call(*args, **kwargs):
-                try:
-                    result = function(*args, **kwargs)
-                    if self.lazy and hasattr(result, "__next__"):
-                        result = list(itertools.islice(result, 100000))
-                except RAISED as error:
-                    result = ("raised", type(error).__name__)
-                kept[(index, place)] = result
-                return result
-
-            async def waiting(*args, **kwargs):
-                try:
-                    result = function(*args, **kwargs)
-                    result = [each async for each in result] if hasattr(result, "__anext__") else await result
-                except RAISED as error:
-                    result = ("raised", type(error).__name__)
-                kept[(index, place)] = result
-
-            return waiting if self.coroutine else call
-
         self.timer.begin_aside()
         order = self.order(number)
         if self.waits:
             calls = [
-                [(keeping(index, (place, turn)),) + self.arguments(index) for turn in range(TOGETHER)]
+                [(self._keeping(kept, (index, (place, turn))),) + self.arguments(index) for turn in range(TOGETHER)]
                 for place, index in enumerate(order)
             ]
         else:
-            calls = [(keeping(index, (place, 0)),) + self.arguments(index) for place, index in enumerate(order)]
+            calls = [
+                (self._keeping(kept, (index, (place, 0))),) + self.arguments(index) for place, index in enumerate(order)
+            ]
         passes = [calls]
         gc.collect()
         self.timer.end_aside()
@@ -199,6 +171,30 @@ class Calls:
         text = self.parts["digest"].digest([kept.get(key) for key in sorted(kept)])
         self.timer.end_aside()
         return spent + (text,)
+
+    def _keeping(self, kept, key):
+        """The target as one call of it: what comes back, or which error, is put into ``kept``."""
+        function = self.function
+
+        def call(*args, **kwargs):
+            try:
+                result = function(*args, **kwargs)
+                if self.lazy and hasattr(result, "__next__"):
+                    result = list(itertools.islice(result, 100000))
+            except RAISED as error:
+                result = ("raised", type(error).__name__)
+            kept[key] = result
+            return result
+
+        async def waiting(*args, **kwargs):
+            try:
+                result = function(*args, **kwargs)
+                result = [each async for each in result] if hasattr(result, "__anext__") else await result
+            except RAISED as error:
+                result = ("raised", type(error).__name__)
+            kept[key] = result
+
+        return waiting if self.coroutine else call
 
 
 def _new_loop():
@@ -285,123 +281,6 @@ def quantile(values, q):
     return ordered[int(q * (len(ordered) - 1))]
 
 
-def calibrate(calls):
-    """Choose what a pass is: which calls, how often, how many passes make a value, how many values a process."""
-    usable = calls.usable()
-    if not usable:
-        return {"error": "none of the recorded calls can be loaded here"}
-    find_changes(calls, usable)
-    costs, walls = costs_of(calls, usable)
-    order = sorted(walls, key=lambda index: (walls[index], index))
-    if walls[order[0]] > calls.job["most_ns"]:
-        return {"needs": walls[order[0]]}
-    plan = repeats_of(calls, order, costs, walls)
-    while sum(walls[i] * r for i, r in plan) > calls.job["most_ns"] and len(plan) > 1:
-        plan.pop()
-    calls.plan = sorted(plan)
-    loops, pass_ns, wall_ns = loops_of(calls)
-    return {
-        "plan": calls.plan, "loops": loops, "values": values_of(calls, loops, pass_ns, wall_ns), "pass_ns": wall_ns,
-        "fresh": sorted(calls.fresh), "stateful": calls.stateful, "lazy": calls.lazy, "recorded": len(calls.items),
-        "used": len(plan), "per_pass": 1 if calls.waits else sum(repeats for _, repeats in calls.plan),
-        "keep_first": wall_ns > calls.core.LONG_CALL_NS, "inputs": inputs_of(calls),
-    }
-
-
-def survey(calls):
-    """What B does differently with the same plan: arguments it changes, state it keeps, results it delays."""
-    indices = [index for index, _ in calls.plan]
-    for index in indices:
-        calls.arguments(index)
-    find_changes(calls, indices)
-    return {"fresh": sorted(calls.fresh), "stateful": calls.stateful, "lazy": calls.lazy, "inputs": inputs_of(calls)}
-
-
-def inputs_of(calls):
-    import hashlib
-
-    known = hashlib.sha256()
-    for index, repeats in calls.plan:
-        known.update(b"%d %d " % (index, repeats))
-        known.update(hashlib.sha256(calls.items[index]["blob"]).digest())
-    return known.hexdigest()[:32]
-
-
-def find_changes(calls, indices):
-    """Run each call once and see what it leaves changed: its arguments, the modules, or a result still to come."""
-    for index in indices:
-        blob = calls.items[index]["blob"]
-        before = _frozen(calls, index) if len(blob) <= BIG_BLOB else None
-        result = _once(calls, index)
-        calls.lazy = calls.lazy or hasattr(result, "__next__") or hasattr(result, "__anext__")
-        if before is None or _frozen(calls, index) != before:
-            calls.fresh.add(index)
-            calls.kept.pop(index, None)
-    calls.stateful = calls.stateful or calls.snapshot.changed()
-
-
-def _frozen(calls, index):
-    args, kwargs = calls.kept.get(index, (None, None))
-    try:
-        return calls.parts["calls"].freeze(args, kwargs, limit=COPY_BYTES) if args is not None else None
-    except Exception:
-        return None
-
-
-def _once(calls, index):
-    args, kwargs = calls.arguments(index)
-    try:
-        result = calls.function(*args, **kwargs)
-        return calls.loop.run_until_complete(result) if hasattr(result, "__await__") and calls.loop else result
-    except RAISED:
-        return None
-
-
-def costs_of(calls, indices):
-    """Two dicts: least ns of two timed calls (one when it is long), on the metric's clock and on the wall."""
-    clock, costs, walls = calls.clock, {}, {}
-    for index in indices:
-        calls.plan = [(index, 1)]
-        timed = [calls.timed(0, 1)]
-        if timed[0][1] < 200000000:
-            timed.append(calls.timed(1, 1))
-        costs[index] = max(1, min(each[clock] for each in timed))
-        walls[index] = max(1, min(each[1] for each in timed))
-    return costs, walls
-
-
-def repeats_of(calls, order, costs, walls):
-    """Frequencies scaled down so that a pass stays short; every kept call at least once."""
-    counts = {index: max(1, int(calls.items[index].get("count") or 1)) for index in order}
-    spent = sum(costs[i] * counts[i] for i in order)
-    waited = sum(walls[i] * counts[i] for i in order)
-    limits = MOST_CALLS / float(sum(counts.values())), PASS_NS / float(spent), 4 * PASS_NS / float(waited)
-    scale = min(1.0, *limits)
-    return [(index, max(1, int(round(counts[index] * scale)))) for index in order]
-
-
-def loops_of(calls):
-    """Double the passes of a value until it takes 2 ms: (passes, ns of one pass, wall ns of one pass)."""
-    loops, clock = 1, calls.clock
-    copies = sum(repeats for index, repeats in calls.plan if index in calls.fresh)
-    heavy = sum(len(calls.items[i]["blob"]) * repeats for i, repeats in calls.plan if i in calls.fresh)
-    calls.timed(0, 1)
-    while True:
-        spent = calls.timed(loops, loops)
-        enough = spent[clock] >= calls.core.VALUE_NS or spent[1] >= VALUE_WALL_NS or loops >= 1 << 16
-        much = 2 * loops * heavy > COPY_BYTES or 2 * loops * copies > COPIES_A_VALUE
-        if calls.waits or enough or much:
-            return loops, max(1, spent[clock] // loops), max(1, spent[1] // loops)
-        loops *= 2
-
-
-def values_of(calls, loops, pass_ns, wall_ns):
-    """About 50 ms of values, less where waiting or copying arguments would make the process long."""
-    copies = loops * sum(repeats for index, repeats in calls.plan if index in calls.fresh)
-    most = min(PROCESS_WALL_NS // (wall_ns * loops), COPIES_A_PROCESS // copies if copies else calls.core.MOST_VALUES)
-    return max(1, min(calls.core.how_many(pass_ns, loops), most))
-
-
 def measure(calls):
     """The values of one process, and everything the guards look at."""
     job = calls.job
@@ -452,7 +331,7 @@ def serve(calls):
         calls.job["send"]({"value": calls.value(number, calls.job["loops"])[calls.clock]})
 
 
-MODES = {"calibrate": calibrate, "survey": survey, "measure": measure, "peak": peak}
+MODES = {"measure": measure, "peak": peak}
 
 
 def run(job, core, parts, send):
@@ -461,4 +340,5 @@ def run(job, core, parts, send):
         job["send"] = send
         serve(calls)
     else:
-        send(MODES[job["mode"]](calls))
+        modes = MODES if job["mode"] in MODES else parts["plan"].MODES
+        send(modes[job["mode"]](calls))

@@ -35,9 +35,9 @@ def main():
 
     job = json.loads(sys.stdin.buffer.readline())
     channel = core.Channel(job["nonce"])
-    names = {"calls": ("calls", "state", "digest"), "tests": ("state", "benchmarks"), "command": ()}[job["kind"]]
+    needed = {"calls": ("calls", "state", "digest", "plan"), "tests": ("state", "benchmarks"), "command": ()}
     runner = load(folder, {"calls": "replay", "tests": "suite", "command": "command"}[job["kind"]])
-    runner.run(job, core, {name: load(folder, name) for name in names}, channel.send)
+    runner.run(job, core, {name: load(folder, name) for name in needed[job["kind"]]}, channel.send)
     core.leave()
 
 
