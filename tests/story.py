@@ -181,23 +181,40 @@ def experiment(
         ), 30)  # fmt: skip
         return
     yield at(e.ExperimentAdvanced(number=number, step="benchmark", round=7, rounds=15), 60)
-    before = BASELINE_NS / best
-    m = measured(session * 100 + number, before, plan.ratio) if plan.ratio else None
+    m = measured(session * 100 + number, BASELINE_NS / best, plan.ratio) if plan.ratio else None
     if plan.outcome != "keep":
-        yield at(e.ExperimentDiscarded(
-            number=number, reason_class=plan.outcome, reason=_why(plan), measurement=m, consecutive=consecutive,
-            checks=CHECKS if plan.outcome != "tests" else (), evidence="E2", diff=DIFF, seconds=140.0,
-            tests=replace(TESTS, passed=408, failed=4, failures=("tests/test_tiers.py::test_half_even",), exit_code=1)
-            if plan.outcome == "tests" else TESTS,
-        ), 90)  # fmt: skip
-        yield at(e.LearningNoted(
-            number=number, domain=where.domain, pattern=plan.pattern, outcome="discard", target=where.id,
-            claim=f"{plan.title} does not help {where.qualname}", evidence=_why(plan), ratio=plan.ratio,
-        ))  # fmt: skip
+        yield from _discarded(number, plan, m, consecutive, clock)
         return
     assert m is not None and plan.ratio is not None
-    total = best * plan.ratio
-    commit = commit_of(session, number)
+    yield from _kept(session, number, plan, m, best * plan.ratio, clock)
+    if number % 4 == 0:
+        yield at(e.FindingSent(
+            target=where.id, rank=plan.place + 1, text="The context is read on every call. Expect 3 to 5%.",
+            proposals=("hoist the context",), obligations=("rounding stays half-even",),
+        ))  # fmt: skip
+
+
+def _discarded(
+    number: int, plan: Plan, m: Measurement | None, consecutive: int, clock: Clock
+) -> Iterator[e.Event]:
+    at, where = clock.stamp, target(plan.place)
+    yield at(e.ExperimentDiscarded(
+        number=number, reason_class=plan.outcome, reason=_why(plan), measurement=m, consecutive=consecutive,
+        checks=CHECKS if plan.outcome != "tests" else (), evidence="E2", diff=DIFF, seconds=140.0,
+        tests=replace(TESTS, passed=408, failed=4, failures=("tests/test_tiers.py::test_half_even",), exit_code=1)
+        if plan.outcome == "tests" else TESTS,
+    ), 90)  # fmt: skip
+    yield at(e.LearningNoted(
+        number=number, domain=where.domain, pattern=plan.pattern, outcome="discard", target=where.id,
+        claim=f"{plan.title} does not help {where.qualname}", evidence=_why(plan), ratio=plan.ratio,
+    ))  # fmt: skip
+
+
+def _kept(
+    session: int, number: int, plan: Plan, m: Measurement, total: float, clock: Clock
+) -> Iterator[e.Event]:
+    """The keep, what it taught, and the new profile; ``total`` is the running best with it."""
+    at, where, commit = clock.stamp, target(plan.place), commit_of(session, number)
     yield at(e.ExperimentKept(
         number=number, commit=commit, measurement=m, tests=TESTS, checks=CHECKS, evidence="E2", diff=DIFF, best=total,
         end_to_end=measured(session * 100 + number + 50, BASELINE_NS, total), seconds=262.0,
@@ -208,18 +225,8 @@ def experiment(
         claim=f"{plan.title} pays on {where.qualname}", evidence=f"{plan.ratio:.3f}x with Decimal rounding untouched",
         ratio=plan.ratio,
     ))  # fmt: skip
-    factor = 1 / total
-    yield at(
-        e.Reprofiled(
-            commit=commit, seconds=12.0, targets=tuple(target(i, factor) for i in range(len(PLACES)))
-        ),
-        14,
-    )
-    if number % 4 == 0:
-        yield at(e.FindingSent(
-            target=where.id, rank=plan.place + 1, text="The context is read on every call. Expect 3 to 5%.",
-            proposals=("hoist the context",), obligations=("rounding stays half-even",),
-        ))  # fmt: skip
+    targets = tuple(target(i, 1 / total) for i in range(len(PLACES)))
+    yield at(e.Reprofiled(commit=commit, seconds=12.0, targets=targets), 14)
 
 
 def _why(plan: Plan) -> str:
