@@ -85,24 +85,27 @@ def study(run: Run, rank: int, target: Target) -> e.FindingSent:
     candidates = [each for each in found if isinstance(each, Candidate)]
     obligations = [o for c in candidates for o in c.proposal.obligations]
     risks = [each.reason for each in found if isinstance(each, proposing.Refused)]
+    inputs = suggesting.suggest(proposing.survey_of(run), target.id)
     return e.FindingSent(
         target=target.id,
         rank=rank,
-        text=_text(run, target, candidates),
+        text=_text(run, target, candidates, len(inputs)),
         proposals=tuple(f"{c.rule.id}: {c.proposal.claim}" for c in candidates),
         obligations=tuple(dict.fromkeys(obligations)),
         risks=tuple(dict.fromkeys(risks)),
-        inputs=suggesting.suggest(proposing.survey_of(run), target.id),
+        inputs=inputs,
     )
 
 
-def _text(run: Run, target: Target, candidates: list[Candidate]) -> str:
+def _text(run: Run, target: Target, candidates: list[Candidate], inputs: int) -> str:
     facts = run.profile.facts_for(target.id) if run.profile else None
     words = [f"{len(candidates)} rewrites apply" if candidates else "No known rewrite applies"]
     if facts is not None and facts.calls:
         words.append(f"{facts.calls} calls recorded")
     if facts is not None and facts.repeat_rate is not None:
         words.append(f"{facts.repeat_rate:.0%} of them repeat earlier arguments")
+    if inputs:
+        words.append(f"{inputs} input{'' if inputs == 1 else 's'} found in its callers and examples to try")
     past = Counter(a.status for a in run.attempts if a.target.id == target.id)
     if past:
         words.append("tried before here: " + ", ".join(f"{n} {status}" for status, n in sorted(past.items())))

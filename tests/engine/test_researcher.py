@@ -72,6 +72,7 @@ def test_a_suggested_input_is_tried_by_the_experiment(run: Run) -> None:
     research.look([replace(target, qualname="busy"), target])
     research.settle(target.id)
     assert f"{{'n': {RARE}}}" in run.findings[target.id].inputs
+    assert "1 input found in its callers" in run.findings[target.id].text
     evidence = experiment.check_behaviour(run, *wrong_rewrite(run, target))
     research.finish()
     assert (evidence.passed, evidence.reason_class) == (False, "differs")
