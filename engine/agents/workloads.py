@@ -47,13 +47,13 @@ def end_to_end(run: Run, target: Target) -> Workload | None:
     assert run.environment is not None
     metric = "cpu" if target.domain in ("cpu", "structure") else MICRO_METRIC[target.domain]
     metric = "wall" if metric == "wall" else "cpu"
-    if run.environment.benchmarks:
+    if benchmarks := usable_benchmarks(run):
         return Workload(
             kind="tests",
             id="benchmarks",
             target=target.id,
             recordings=None,
-            args=tuple(run.environment.benchmarks),
+            args=benchmarks,
             label="the repo's benchmarks, end to end",
             metric=metric,
         )
@@ -71,6 +71,13 @@ def end_to_end(run: Run, target: Target) -> Workload | None:
     )
 
 
+def usable_benchmarks(run: Run) -> tuple[str, ...]:
+    """The repo's benchmarks, if the profile of the base saw them run its code: a folder of scripts does not."""
+    profile = run.base_profile or run.profile
+    seen = profile is not None and profile.source == "benchmark"
+    return tuple(run.environment.benchmarks) if run.environment is not None and seen else ()
+
+
 def session_workload(run: Run) -> Workload:
     """What the session's one number is measured on; fixed at the start of the session."""
     assert run.environment is not None
@@ -86,7 +93,7 @@ def session_workload(run: Run) -> Workload:
             label=f"import of {packages[0]}",
             metric="import",
         )
-    benchmarks = tuple(run.environment.benchmarks)
+    benchmarks = usable_benchmarks(run)
     return Workload(
         kind="tests",
         id="session",

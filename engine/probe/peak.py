@@ -72,6 +72,9 @@ class Peaks:
         self.watch.stop()
         self._off()
 
+    def rest(self):
+        self.watch.tired = True
+
     def _on(self):
         if not tracemalloc.is_tracing():
             tracemalloc.start(1)
@@ -174,10 +177,10 @@ class Spans:
 
     def __init__(self, targets, peaks):
         self.targets, self.peaks = targets, peaks
-        self.ours = {}
+        self.ours, self.tired = {}, False
 
     def start(self):
-        self.ours = {}
+        self.ours, self.tired = {}, False
         sys.setprofile(self._event)
 
     def stop(self):
@@ -185,7 +188,10 @@ class Spans:
 
     def _event(self, frame, event, value):
         try:
-            self._span(frame, event)
+            if self.tired:
+                self.peaks.end()
+            else:
+                self._span(frame, event)
         except Exception as error:  # nothing of ours may surface in the program under test
             self.stop()
             self.peaks.problem = repr(error)

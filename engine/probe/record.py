@@ -145,6 +145,9 @@ class Recorder:
     def end(self):
         self.watch.stop()
 
+    def rest(self):
+        self.watch.rest()
+
     def reached(self):
         return bool(self.entries)
 

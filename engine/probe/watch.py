@@ -73,6 +73,8 @@ class Monitoring:
             sys.monitoring.set_events(self.tool, 0)
             self.on = False
 
+    rest = stop
+
     def again(self):
         if self.on:
             sys.monitoring.restart_events()
@@ -104,10 +106,14 @@ class Hook:
         sys.setprofile(self._event)
 
     def stop(self):
-        if self.on:
-            sys.setprofile(None)
-            threading.setprofile(None)
-            self.on = False
+        sys.setprofile(None)
+        threading.setprofile(None)
+        self.on = False
+
+    def rest(self):
+        """From any thread: each thread takes its hook off at its next event."""
+        threading.setprofile(None)
+        self.on = False
 
     def again(self):
         self.off_calls.clear()
@@ -116,7 +122,9 @@ class Hook:
             sys.setprofile(self._event)
 
     def _event(self, frame, event, value):
-        if event == "call":
+        if not self.on:
+            sys.setprofile(None)
+        elif event == "call":
             self._called(frame)
         elif event == "return":
             self._returned(frame, value)

@@ -1,7 +1,8 @@
 """Runs the repo's benchmarks and tests in this process under one profiler.
 
 A profiler ("tool") has ``name``, ``whole`` (also watch fixtures, not only test bodies), ``begin(id, source)``, ``end()``
-and ``result() -> dict``. Options: ``tree``, ``out`` (folder for ``<name>.json``), ``seconds`` (when reached, what is
+and ``result() -> dict``. One that slows what it watches also has ``rest()``, called from another thread when one test
+has used its share of the time: it stops watching until the next ``begin``, so that the test goes on at full speed. Options: ``tree``, ``out`` (folder for ``<name>.json``), ``seconds`` (when reached, what is
 known is written and the process ends), ``phases``: a list of ``{"source": "benchmark"|"test", "args": [pytest args],
 "files": [benchmark files]}``. The first phase that reaches code of the repo is enough unless ``all_phases`` is true.
 """
@@ -19,6 +20,8 @@ from . import bench
 
 DEADLINE_EXIT = 7
 USAGE_ERROR = 4
+SHARE, LEAST_SHARE = 15, 0.5
+TICK = 0.1
 QUIET = ["-q", "--tb=no", "--continue-on-collection-errors", "-o", "cache_dir=" + os.path.join(tempfile.gettempdir(), "pytest-cache")]
 PLUGINS = (
     ("xdist", ["-n0"]),
@@ -40,14 +43,16 @@ class Driver:
         self.notes, self.tests, self.failed, self.phases = [], 0, 0, []
         self.lock, self.written = threading.Lock(), False
         self.body_seconds = 0.0
-        self._started = 0.0
+        self._started, self._running, self.rested = 0.0, False, []
 
     def begin(self, name):
         self.current = name
         self._started = time.perf_counter()
         self.tool.begin(name, self.source)
+        self._running = True
 
     def end(self):
+        self._running = False
         self.tool.end()
         self.body_seconds += time.perf_counter() - self._started
 
@@ -65,6 +70,8 @@ class Driver:
             if self.written:
                 return
             self.written = True
+            if self.rested:
+                self.note("%d slow tests were watched only at their start, the first was %s" % (len(self.rested), self.rested[0]))
             data = self.tool.result()
             report = {
                 "data": data, "notes": self.notes, "tests": self.tests, "failed": self.failed, "partial": partial,
@@ -97,12 +104,24 @@ class Driver:
             self.note("%s phase ended early: %s: %s" % (self.source, type(error).__name__, error))
 
     def _deadline(self):
-        time.sleep(self.options["seconds"])
+        ends = time.perf_counter() + self.options["seconds"]
+        while time.perf_counter() < ends:
+            time.sleep(min(TICK, max(0.0, ends - time.perf_counter())))
+            self._rest(ends)
         self.note("stopped at its time limit of %g s, in %s" % (self.options["seconds"], self.current or "start-up"))
         try:
             self.write(partial=True)
         finally:
             os._exit(DEADLINE_EXIT)
+
+
+    def _rest(self, ends):
+        """Let a test that has used its share of the time that was left when it began go on unwatched."""
+        started = self._started
+        late = self._running and time.perf_counter() - started > max(LEAST_SHARE, (ends - started) / SHARE)
+        if late and hasattr(self.tool, "rest") and self.current not in self.rested[-1:]:
+            self.rested.append(self.current)
+            self.tool.rest()
 
 
 def main(tool, options):

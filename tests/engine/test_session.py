@@ -138,3 +138,18 @@ def test_a_dirty_tree_and_a_detached_head_are_worked_on_as_committed(tmp_path: P
     code, lines = run_engine(brief_for(source, tmp_path / "s", mode="scan"), tmp_path / "s")
     assert code == 0, lines[-1]
     assert fingerprint(source) == before
+
+
+def test_scripts_in_a_benchmark_folder_are_no_workload(tmp_path: Path) -> None:
+    """What runs nothing of the repo cannot measure it: the session's number then comes from the tests."""
+    script = (
+        "import sys\n\nfrom tiny.words import known\n\nif sys.argv[1:]:\n    print(known(sys.argv, []))\n"
+    )
+    source = make_repo(tmp_path / "tiny", TINY | {"benchmark/bench.py": script})
+    code, lines = run_engine(brief_for(source, tmp_path / "s", limits={"experiments": 0}), tmp_path / "s")
+    assert code == 0, lines[-1]
+    assert of_kind(lines, "setup_finished")[0]["benchmarks"] == ["benchmark"]
+    baseline = of_kind(lines, "baseline_profiled")[0]
+    assert baseline["workload"] == "the repo's tests"
+    assert baseline["value"] > 0
+    assert not [note for note in baseline["notes"] if "could not be measured" in note]

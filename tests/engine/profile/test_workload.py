@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from pathlib import Path
 
@@ -244,3 +245,33 @@ def test_a_program_that_uses_the_profiling_hooks_itself_still_runs(bench) -> Non
     for tool in ("record", "counts", "peak", "sample", "aio"):
         report = place.run(tool, seconds=60.0)
         assert report.tests == 2, (tool, report)
+
+
+SLOW_TEST = """
+    import time
+    from shop import one, slow
+
+    def test_endless_calls():
+        ends = time.monotonic() + 4
+        while time.monotonic() < ends:
+            one(1)
+        slow(10)
+
+    def test_after():
+        assert one("x" and 5) == 6
+        assert slow(3) == 5
+    """
+
+
+@pytest.mark.parametrize("tool", ["record", "peak"])
+def test_a_slow_test_is_watched_at_its_start_and_the_next_one_whole(bench, tool: str) -> None:
+    place = bench({"tests/test_it.py": SLOW_TEST})
+    report = place.run(tool, seconds=15.0, all_phases=True)
+    assert not report.partial
+    assert (report.tests, report.failed) == (2, 0)
+    assert any("1 slow tests were watched only at their start" in note for note in report.notes), report.notes
+    if tool == "peak":
+        assert report.targets["src/shop/__init__.py::slow"]["calls"] == 1
+    else:
+        entry = json.loads((place.out / "index.json").read_text())["targets"]["src/shop/__init__.py::slow"]
+        assert (entry["calls"], entry["tests"]) == (1, ["tests/test_it.py::test_after"])
