@@ -5,11 +5,11 @@
 
 Run it with the interpreter of the project. Standard library only, Python 3.8 or newer.
 
-CPU is sampled (SIGPROF, 200 times a second of CPU time; a thread where there is no such signal), so that shares are not
-distorted by the cost of observing. Memory is tracemalloc's: while the program runs, the snapshot with most bytes alive is
-kept. Memory tracing makes the program several times slower, so it is a second run of the same program, in a second
-process, unless --no-memory is given. Garbage collection is timed by gc.callbacks in the first run. Exit status is the
-program's own.
+CPU is sampled (SIGPROF, 200 times a second of CPU time), so that shares are not distorted by the cost of observing. From
+the program's first thread on, a thread of ours samples instead and charges each by its own CPU clock. Child processes are
+not sampled; how much they took is noted. Memory is tracemalloc's: the snapshot with most bytes alive is kept. That makes
+the program several times slower, so it is a second run of the same program, in a second process, unless --no-memory is
+given. Garbage collection is timed by gc.callbacks in the first run. Exit status is the program's own.
 
 Report, as JSON: {"program", "python", "wall_seconds", "cpu_seconds", "waiting_share", "peak_rss_bytes", "exit_status",
 "cpu": [{"function", "path", "line", "own_share", "total_share", "samples"}],
@@ -38,6 +38,7 @@ except ImportError:  # Windows
 
 INTERVAL = 0.005
 SNAPSHOT_SECONDS = 0.25
+BY_SIGNAL = hasattr(signal, "setitimer")
 HERE = os.path.abspath(__file__)
 
 
@@ -48,26 +49,66 @@ class Sampler:
         self.roots, self.samples = roots, 0
         self.own, self.total = collections.Counter(), collections.Counter()
         self.paths, self.stopped = {}, threading.Event()
-        self.by_signal = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+        self.guard, self.watcher, self.clocks, self.spent = threading.Lock(), None, {}, {}
 
     def start(self):
-        if self.by_signal:
-            signal.signal(signal.SIGPROF, lambda _number, frame: self.take(frame))
-            signal.setitimer(signal.ITIMER_PROF, INTERVAL, INTERVAL)
-        else:
-            threading.Thread(target=self._watch, args=(threading.get_ident(),), daemon=True).start()
+        self.enter()
+        threading.setprofile(self.new_thread)
+        if not BY_SIGNAL:
+            return self.watch()
+        signal.signal(signal.SIGPROF, lambda _number, frame: self.take(frame))
+        signal.setitimer(signal.ITIMER_PROF, INTERVAL, INTERVAL)
 
     def stop(self):
         self.stopped.set()
-        if self.by_signal:
+        threading.setprofile(None)
+        if BY_SIGNAL:
             signal.setitimer(signal.ITIMER_PROF, 0)
+        if self.watcher:
+            self.watcher.join()
 
-    def _watch(self, main):
+    def enter(self):
+        """Note the clock of the calling thread; each must do it itself, that of an ended one must not be asked for."""
+        ident = threading.get_ident()
+        self.clocks[ident] = time.pthread_getcpuclockid(ident) if hasattr(time, "pthread_getcpuclockid") else None
+        self.spent[ident] = time.thread_time()
+
+    def new_thread(self, _frame, _event, _argument):
+        """Called once in each thread of the program. The signal reaches the main thread only, so the method changes."""
+        sys.setprofile(None)
+        if threading.current_thread() is self.watcher:
+            return
+        self.enter()
+        with self.guard:
+            if self.watcher is None:
+                signal.setitimer(signal.ITIMER_PROF, 0)
+                for ident, clock in self.clocks.items():  # the signal has charged the time until now
+                    self.spent[ident] = time.clock_gettime(clock) if clock is not None else 0.0
+                self.watch()
+
+    def watch(self):
+        self.watcher = threading.Thread(target=self._watch, daemon=True)
+        self.watcher.start()
+
+    def _watch(self):
         while not self.stopped.wait(INTERVAL):
-            self.take(sys._current_frames().get(main))
+            for ident, frame in sys._current_frames().items():
+                if ident in self.clocks:
+                    self.take(frame, self.due(ident, self.clocks[ident]))
 
-    def take(self, frame):
-        """One sample. The innermost frame of the roots is charged as own, library frames above it are its work."""
+    def due(self, ident, clock):
+        """How many intervals of CPU a thread has used since it was last charged; 1 where threads have no clock."""
+        if clock is None:
+            return 1
+        try:
+            count = int((time.clock_gettime(clock) - self.spent[ident]) / INTERVAL)
+        except OSError:  # it ended just now
+            return 0
+        self.spent[ident] += count * INTERVAL
+        return count
+
+    def take(self, frame, count=1):
+        """``count`` samples. The innermost frame of the roots is charged as own, library frames above it are its work."""
         seen, innermost = set(), None
         while frame is not None:
             code = frame.f_code
@@ -77,10 +118,10 @@ class Sampler:
                 innermost = innermost or key
                 seen.add(key)
             frame = frame.f_back
-        self.samples += 1
-        if innermost:
-            self.own[innermost] += 1
-            self.total.update(seen)
+        self.samples += count
+        if innermost and count:
+            self.own[innermost] += count
+            self.total.update(dict.fromkeys(seen, count))
 
     def absolute(self, path):
         """Code of a program named relatively has a relative path; the program may change its folder later."""
@@ -206,7 +247,7 @@ def run_program(words):
 
 def profile_cpu(options):
     """Run the program under the sampler and the collection timer."""
-    sampler, pauses = Sampler(options.root), Collections()
+    sampler, pauses, others = Sampler(options.root), Collections(), children_cpu()
     gc.callbacks.append(pauses)
     wall, cpu = time.perf_counter(), time.process_time()
     sampler.start()
@@ -230,17 +271,26 @@ def profile_cpu(options):
             "share_of_cpu": round(pauses.spent / cpu, 4) if cpu else None,
             "longest_seconds": round(pauses.longest, 6),
         },
-        "notes": notes(note, sampler, cpu),
+        "notes": notes(note, sampler, cpu, children_cpu() - others),
     }
 
 
-def notes(note, sampler, cpu):
-    few = sampler.samples < 100
+def children_cpu():
+    """CPU seconds of child processes that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN) if resource else None
+    return ended.ru_utime + ended.ru_stime if ended else 0.0
+
+
+def notes(note, sampler, cpu, others):
     words = [note] if note else []
-    if few:
+    if sampler.samples < 100:
         words.append("only %d samples: run a longer workload before you believe a share" % sampler.samples)
-    if not sampler.by_signal:
-        words.append("sampled by a thread: functions that hold the interpreter lock for long are seen too rarely")
+    if others > max(0.05, 0.05 * cpu):
+        words.append("child processes took %.2f s of CPU that is not in these shares; profile what they run" % others)
+    if sampler.watcher and sampler.samples * INTERVAL < 0.7 * cpu:
+        words.append("%.2f s of CPU were not seen: threads that live for milliseconds" % (cpu - sampler.samples * INTERVAL))
+    if sampler.watcher and None in sampler.clocks.values():
+        words.append("threads have no CPU clock here: waiting threads were charged like working ones")
     if sampler.samples and not sampler.own and cpu:
         words.append("no sample was inside the roots: is --root right?")
     return words
@@ -281,16 +331,10 @@ def second_run(options):
 
 def text(report):
     """The report for people."""
+    run = (" ".join(report["program"]), report["python"], report["wall_seconds"], report["cpu_seconds"])
     lines = [
         "%s, Python %s: wall %.2f s, CPU %.2f s, waiting %s, peak %s"
-        % (
-            " ".join(report["program"]),
-            report["python"],
-            report["wall_seconds"],
-            report["cpu_seconds"],
-            percent(report["waiting_share"]),
-            size(report["peak_rss_bytes"]),
-        ),
+        % (*run, percent(report["waiting_share"]), size(report["peak_rss_bytes"])),
         "",
         "CPU  own  total  function",
     ]
