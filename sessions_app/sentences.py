@@ -15,9 +15,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from sessions_app import vocabulary, words
+from sessions_app.phrases import Body, cut, join, measured, name, notes, ratio
 
-Body = Mapping[str, Any]
-META_CHARS = 400
 TEXT_CHARS = 2000
 
 
@@ -51,62 +50,25 @@ def line(kind: str, body: Any) -> Line:
 
 def _plain(kind: str, body: Any) -> Line:
     raw = json.dumps(body, ensure_ascii=False, default=str)
-    return Line(format_html("<b>{}</b>", kind.replace("_", " ") or "event"), _cut(raw), icon="dot", code=True)
-
-
-def _cut(text: Any, limit: int = META_CHARS) -> str:
-    value = str(text)
-    return value if len(value) <= limit else f"{value[:limit]}…"
-
-
-def _name(target: Any) -> str:
-    """The short name of a target id ``path::Qual.name``, or of a target record."""
-    if isinstance(target, Mapping):
-        return words.target(str(target.get("path", "")), str(target.get("qualname", "")))
-    path, _, name = str(target).rpartition("::")
-    return words.target(path, name)
-
-
-def _measured(m: Any, places: int = 3) -> str:
-    """``868 → 781 ms, 95% CI 1.094–1.128``, or why there is none."""
-    if not isinstance(m, Mapping) or m.get("ratio") is None:
-        return words.NOT_MEASURED
-    before, after, unit = words.pair(m.get("before"), m.get("after"), str(m.get("unit", "")))
-    level = round(100 * float(m.get("level") or 0.95))
-    ci = words.interval(m.get("low"), m.get("high"), places)
-    return f"{before} → {after} {unit}" + (f", {level}% CI {ci}" if ci else "")
-
-
-def _ratio(m: Any, places: int = 3) -> str:
-    return words.ratio(m.get("ratio"), places) if isinstance(m, Mapping) else words.NOT_MEASURED
-
-
-def _join(*parts: Any) -> str:
-    return " · ".join(str(part) for part in parts if part)
-
-
-def _notes(b: Body, *first: Any) -> str:
-    """The first parts on one line, then what the engine had to add, a note a line."""
-    notes = b.get("notes") or ()
-    return _cut("\n".join(str(part) for part in (_join(*first), *notes) if part))
+    return Line(format_html("<b>{}</b>", kind.replace("_", " ") or "event"), cut(raw), icon="dot", code=True)
 
 
 def _started(b: Body) -> Line:
     text = format_html("<b>Session started</b> on <code>{}</code>", b["branch"])
     isolation = b.get("isolation") or {}
     level = isolation.get("level", "") if isinstance(isolation, Mapping) else ""
-    meta = _join(
+    meta = join(
         f"from {words.short(b['base'])}", b.get("crew"), b.get("mode"), level and f"isolation {level}"
     )
     return Line(text, meta, icon="play", family="run")
 
 
 def _agent_started(b: Body) -> Line:
-    return Line(format_html("<b>{}</b> started", b["agent"]), _cut(b.get("task", "")), agent=b["agent"])
+    return Line(format_html("<b>{}</b> started", b["agent"]), cut(b.get("task", "")), agent=b["agent"])
 
 
 def _agent_finished(b: Body) -> Line:
-    return Line(format_html("<b>{}</b> finished", b["agent"]), _cut(b.get("summary", "")), agent=b["agent"])
+    return Line(format_html("<b>{}</b> finished", b["agent"]), cut(b.get("summary", "")), agent=b["agent"])
 
 
 def _language(b: Body) -> Line:
@@ -117,13 +79,13 @@ def _language(b: Body) -> Line:
 
 
 def _domain(b: Body) -> Line:
-    return Line(format_html("<b>router</b> chose <b>{}</b>", b["domain"]), _cut(b["reason"]), agent="router")
+    return Line(format_html("<b>router</b> chose <b>{}</b>", b["domain"]), cut(b["reason"]), agent="router")
 
 
 def _setup(b: Body) -> Line:
     text = format_html("<b>setup</b> prepared Python {} with {}", b["python_version"], b["manager"])
     how = "from the cache" if b.get("cached") else words.duration(b["seconds"])
-    return Line(text, _notes(b, words.plural(b.get("packages", 0), "package"), how), agent="setup")
+    return Line(text, notes(b, words.plural(b.get("packages", 0), "package"), how), agent="setup")
 
 
 def _tests(b: Body) -> Line:
@@ -134,7 +96,7 @@ def _tests(b: Body) -> Line:
         text = format_html("{}, {} failed", text, f"{failed:,}")
     if run.get("skipped"):
         text = format_html("{}, {} skipped", text, f"{run['skipped']:,}")
-    meta = _join(
+    meta = join(
         b.get("purpose"), words.duration(run.get("seconds")) if run.get("seconds") is not None else ""
     )
     icon, family = ("cross-ring", "bad") if failed else ("check", "ok")
@@ -142,7 +104,7 @@ def _tests(b: Body) -> Line:
 
 
 def _dependencies(b: Body) -> Line:
-    meta = _notes(b, ", ".join(map(str, b["packages"])) or "no third-party package")
+    meta = notes(b, ", ".join(map(str, b["packages"])) or "no third-party package")
     return Line(SafeString("<b>researcher</b> read the dependencies"), meta, agent="researcher")
 
 
@@ -155,7 +117,7 @@ def _top(targets: Any) -> str:
         return "no target above the floor"
     first = targets[0]
     return (
-        f"top is {_name(first)}, {words.percent(first.get('share'))}; {words.plural(len(targets), 'target')}"
+        f"top is {name(first)}, {words.percent(first.get('share'))}; {words.plural(len(targets), 'target')}"
     )
 
 
@@ -163,25 +125,25 @@ def _baseline(b: Body) -> Line:
     value = words.quantity(b.get("value"), str(b.get("unit", "")))
     noise = words.noise(b["floor"]) if b.get("floor") is not None else ""
     text = format_html("<b>Baseline</b> {} {}", value, noise)
-    return Line(text, _notes(b, b.get("workload"), _top(b["targets"])), icon="flag")
+    return Line(text, notes(b, b.get("workload"), _top(b["targets"])), icon="flag")
 
 
 def _reprofiled(b: Body) -> Line:
     return Line(
         format_html("<b>Re-profiled</b> after {}", words.short(b["commit"])),
-        _cut(_top(b["targets"])),
+        cut(_top(b["targets"])),
         icon="refresh",
     )
 
 
 def _dropped(b: Body) -> Line:
-    text = format_html("Dropped <code>{}</code> on <code>{}</code>", b["rule"], _name(b["target"]))
-    return Line(text, _cut(b["reason"]), icon="minus-ring", family="mute")
+    text = format_html("Dropped <code>{}</code> on <code>{}</code>", b["rule"], name(b["target"]))
+    return Line(text, cut(b["reason"]), icon="minus-ring", family="mute")
 
 
 def _experiment_started(b: Body) -> Line:
     text = format_html("<b>{}</b> started experiment {}", b["agent"], b["number"])
-    return Line(text, _cut(_join(b["title"], _name(b["target"]))), agent=b["agent"])
+    return Line(text, cut(join(b["title"], name(b["target"]))), agent=b["agent"])
 
 
 STEPS = {
@@ -201,46 +163,46 @@ def _advanced(b: Body) -> Line:
     if b.get("round") is not None:
         text = format_html("{}, round {} of {}", text, b["round"], b.get("rounds") or "?")
         fold = f"x{b['number']}-{b['step']}"
-    return Line(text, _cut(b.get("detail", "")), icon="chevron", family="mute", fold=fold)
+    return Line(text, cut(b.get("detail", "")), icon="chevron", family="mute", fold=fold)
 
 
 def _kept(b: Body) -> Line:
-    text = format_html("<b>Kept experiment {}: {}</b>", b["number"], _ratio(b["measurement"]))
+    text = format_html("<b>Kept experiment {}: {}</b>", b["number"], ratio(b["measurement"]))
     best = f"Best is {words.ratio(b['best'])}" if b.get("best") is not None else ""
-    meta = _join(_measured(b["measurement"]), f"commit {words.short(b['commit'])}", best)
+    meta = join(measured(b["measurement"]), f"commit {words.short(b['commit'])}", best)
     return Line(text, meta, icon="check-ring", family="ok")
 
 
 def _discarded(b: Body) -> Line:
     m = b.get("measurement")
-    ratio = f": {_ratio(m)}" if isinstance(m, Mapping) and m.get("ratio") is not None else ""
+    gain = f": {ratio(m)}" if isinstance(m, Mapping) and m.get("ratio") is not None else ""
     text = format_html(
-        "Discarded experiment {}{}, {}", b["number"], ratio, vocabulary.reason(b["reason_class"])
+        "Discarded experiment {}{}, {}", b["number"], gain, vocabulary.reason(b["reason_class"])
     )
     towards = f"{b['consecutive']} in a row" if b.get("consecutive") else ""
-    return Line(text, _cut(_join(b["reason"], towards)), icon="minus-ring", family="mute")
+    return Line(text, cut(join(b["reason"], towards)), icon="minus-ring", family="mute")
 
 
 def _crashed(b: Body) -> Line:
     text = format_html("<b>Experiment {} crashed</b>", b["number"])
-    return Line(text, _cut(b["error"]), icon="crash", family="bad")
+    return Line(text, cut(b["error"]), icon="crash", family="bad")
 
 
 def _reverted(b: Body) -> Line:
     text = format_html("<b>Took experiment {} off the branch</b>", b["number"])
     return Line(
-        text, _cut(_join(b["reason"], f"head is {words.short(b['head'])}")), icon="return", family="warn"
+        text, cut(join(b["reason"], f"head is {words.short(b['head'])}")), icon="return", family="warn"
     )
 
 
 def _finding(b: Body) -> Line:
-    text = format_html("<b>researcher</b> sent a finding on <code>{}</code>", _name(b["target"]))
-    return Line(text, _cut(b["text"]), agent="researcher")
+    text = format_html("<b>researcher</b> sent a finding on <code>{}</code>", name(b["target"]))
+    return Line(text, cut(b["text"]), agent="researcher")
 
 
 def _learning(b: Body) -> Line:
     return Line(
-        format_html("<b>Learning noted</b>: {}", _cut(b["claim"])), _cut(b.get("evidence", "")), icon="book"
+        format_html("<b>Learning noted</b>: {}", cut(b["claim"])), cut(b.get("evidence", "")), icon="book"
     )
 
 
@@ -248,14 +210,14 @@ def _restored(b: Body) -> Line:
     text = format_html("<b>Progress restored</b>: {} kept of {}", b["kept"], b["tried"])
     recovered = b.get("recovered") or ()
     found = f"{words.plural(len(recovered), 'keep')} recovered from the branch" if recovered else ""
-    return Line(text, _notes(b, f"head is {words.short(b['head'])}", found), icon="clock-back")
+    return Line(text, notes(b, f"head is {words.short(b['head'])}", found), icon="clock-back")
 
 
 def _scan(b: Body) -> Line:
     text = format_html(
         "<b>scan</b> ranked {}, recommends {}", words.plural(len(b["targets"]), "target"), b["domain"]
     )
-    return Line(text, _cut(b["summary"]), agent="scan")
+    return Line(text, cut(b["summary"]), agent="scan")
 
 
 CAUSES = {
@@ -269,13 +231,13 @@ CAUSES = {
 
 def _plateau(b: Body) -> Line:
     text = format_html("<b>Optimizing is complete</b>: {}", CAUSES.get(b["cause"], b["cause"]))
-    return Line(text, _cut(b["message"]), icon="flag")
+    return Line(text, cut(b["message"]), icon="flag")
 
 
 def _measured_session(b: Body) -> Line:
     m = b["measurement"]
     text = format_html("<b>Session measured: {}</b>", words.speedup(m.get("ratio"), str(m.get("metric", ""))))
-    return Line(text, _measured(m, 2), icon="target", family="ok")
+    return Line(text, measured(m, 2), icon="target", family="ok")
 
 
 def _pass(b: Body) -> Line:
@@ -285,7 +247,7 @@ def _pass(b: Body) -> Line:
     family = "plain" if found.family == "ok" else found.family
     return Line(
         text,
-        _cut(result.get("summary", "")),
+        cut(result.get("summary", "")),
         agent="review" if family == "plain" else "",
         icon=found.icon,
         family=family,
@@ -295,14 +257,14 @@ def _pass(b: Body) -> Line:
 def _review(b: Body) -> Line:
     found = vocabulary.mark("verdict", b["verdict"])
     text = format_html("<b>Review filed: {}</b> for {}", found.word, words.short(b["head"]))
-    return Line(text, _cut(b["summary"]), icon=found.icon, family=found.family)
+    return Line(text, cut(b["summary"]), icon=found.icon, family=found.family)
 
 
 def _file(b: Body) -> Line:
-    cut = f", {b['cut']:,} bytes cut" if b.get("cut") else ""
+    left_out = f", {b['cut']:,} bytes cut" if b.get("cut") else ""
     return Line(
         format_html("Wrote <code>{}</code>", b["name"]),
-        f"{words.short(b['digest'], 8)}{cut}",
+        f"{words.short(b['digest'], 8)}{left_out}",
         icon="file",
         family="mute",
         gather="state file",
@@ -321,14 +283,14 @@ def _note(b: Body) -> Line:
     icon, family = {"warning": ("triangle", "warn"), "error": ("cross-ring", "bad")}.get(
         level, ("dot", "mute")
     )
-    return Line(format_html("<b>{}</b>", b["source"]), _cut(b["text"], TEXT_CHARS), icon=icon, family=family)
+    return Line(format_html("<b>{}</b>", b["source"]), cut(b["text"], TEXT_CHARS), icon=icon, family=family)
 
 
 def _failed(b: Body) -> Line:
     what = "stopped" if b.get("cancelled") else "failed"
     text = format_html("<b>{} {} in {}</b>", b["agent"] or "engine", what, b["stage"])
     icon, family = ("stop", "warn") if b.get("cancelled") else ("cross-ring", "bad")
-    return Line(text, _cut(_join(b["reason"], b.get("advice"))), icon=icon, family=family)
+    return Line(text, cut(join(b["reason"], b.get("advice"))), icon=icon, family=family)
 
 
 def _cleaned(b: Body) -> Line:
@@ -345,12 +307,12 @@ def _ended(b: Body) -> Line:
         "<b>Session {}</b>: {} kept of {}", found.word.lower(), b.get("kept", 0), b.get("tried", 0)
     )
     took = words.duration(b["seconds"]) if b.get("seconds") is not None else ""
-    return Line(text, _cut(_join(b.get("reason"), took)), icon=found.icon, family=found.family)
+    return Line(text, cut(join(b.get("reason"), took)), icon=found.icon, family=found.family)
 
 
 def _interrupted(b: Body) -> Line:
     text = SafeString("<b>Session interrupted</b>")
-    return Line(text, _cut(_join(b.get("reason"), b.get("advice"))), icon="cut", family="warn")
+    return Line(text, cut(join(b.get("reason"), b.get("advice"))), icon="cut", family="warn")
 
 
 def _cancel(b: Body) -> Line:
@@ -358,13 +320,11 @@ def _cancel(b: Body) -> Line:
 
 
 def _cancelled(b: Body) -> Line:
-    return Line(
-        SafeString("<b>Session cancelled</b>"), _cut(b.get("reason", "")), icon="cross", family="mute"
-    )
+    return Line(SafeString("<b>Session cancelled</b>"), cut(b.get("reason", "")), icon="cross", family="mute")
 
 
 def _session_failed(b: Body) -> Line:
-    meta = _cut(_join(b.get("reason"), b.get("advice")))
+    meta = cut(join(b.get("reason"), b.get("advice")))
     return Line(SafeString("<b>Session failed</b>"), meta, icon="cross-ring", family="bad")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -50,8 +50,8 @@ class Profile:
     commit: str
     workload: str
     source: str
-    recordings: Path
-    seconds: float
+    recordings: Path = Path()
+    seconds: float = 0.0
     functions: tuple[FunctionRow, ...] = ()
     memory: tuple[MemoryRow, ...] = ()
     asynchronous: tuple[AsyncRow, ...] = ()
@@ -166,10 +166,23 @@ def profile(
     scope = find_scope(tree, environment)
     bench = Bench(scope=scope, environment=environment, sandbox=sandbox, out=out)
     reports = _run_tools(bench, scope, domains)
-    index = _index(out)
     modules, import_ns, import_notes = _modules(bench, domains)
+    made = _tables(reports, _index(out), environment, commit)
+    return replace(
+        made,
+        recordings=out,
+        seconds=time.monotonic() - started,
+        modules=modules,
+        import_ns=import_ns,
+        notes=tuple(dict.fromkeys([*made.notes, *import_notes])),
+    )
+
+
+def _tables(
+    reports: Mapping[str, Report], index: dict[str, dict[str, Any]], environment: Environment, commit: str
+) -> Profile:
     sample, counts = reports["sample"], reports["counts"]
-    notes = [note for report in reports.values() for note in report.notes] + import_notes
+    notes = [note for report in reports.values() for note in report.notes]
     if not enough(sample):
         notes.append("too little CPU time inside the repo to sample: shares come from the exact profiler")
     peak = reports.get("peak", Report(tool="peak"))
@@ -178,18 +191,14 @@ def profile(
         commit=commit,
         workload="the repo's benchmarks" if source == "benchmark" else "the repo's tests",
         source=source,
-        recordings=out,
-        seconds=time.monotonic() - started,
         functions=function_rows(sample=sample, counts=counts, index=index),
         memory=memory_rows(peak),
         asynchronous=async_rows(reports.get("aio", Report(tool="aio"))),
-        modules=modules,
         sites=_sites(peak),
-        import_ns=import_ns,
         highest_bytes=_whole(peak.data.get("highest")),
         peak_rss=_whole(sample.data.get("peak_rss")),
         inside_ns=_whole(sample.data.get("inside_ns")),
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(notes),
         index=index,
         python=_minor(environment.python_version),
         installed=frozenset(environment.installed),

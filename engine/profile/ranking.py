@@ -14,7 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from engine.profile.history import History
+from engine.profile.imports import ModuleRow
 from engine.profile.profile import Profile
+from engine.profile.tables import AsyncRow, FunctionRow, MemoryRow
 from engine.values import DOMAINS, Target
 
 EVIDENCE_WEIGHT = {"E3": 1.0, "E2": 0.7, "E1": 0.3, "E0": 0.0}
@@ -91,52 +93,35 @@ def _order(target: Target) -> tuple[float, float, str, int, str, str]:
 
 
 def _rows(profile: Profile, domain: str) -> Iterator[_Row]:
-    if domain == "cpu":
-        for f in profile.functions:
-            yield _Row(
-                target_id=f.id,
-                path=f.path,
-                qualname=f.qualname,
-                line=f.line,
-                domain=domain,
-                own=f.share,
-                reach=f.reach,
-            )
-    elif domain == "memory":
-        for m in profile.memory:
-            note = SMALL_PEAK if m.own_bytes < LEAST_PEAK_BYTES else ""
-            yield _Row(
-                target_id=m.id,
-                path=m.path,
-                qualname=m.qualname,
-                line=m.line,
-                domain=domain,
-                own=m.share,
-                reach=m.reach,
-                note=note,
-            )
-    elif domain == "async":
-        for a in profile.asynchronous:
-            yield _Row(
-                target_id=a.id,
-                path=a.path,
-                qualname=a.qualname,
-                line=a.line,
-                domain=domain,
-                own=a.share,
-                reach=a.reach,
-            )
-    else:
-        for s in profile.modules:
-            yield _Row(
-                target_id=s.id,
-                path=s.path,
-                qualname="<module>",
-                line=1,
-                domain=domain,
-                own=s.share,
-                reach=s.reach,
-            )
+    if domain == "structure":
+        for module in profile.modules:
+            yield _row(module, domain, qualname="<module>", line=1)
+        return
+    tables: Mapping[str, Sequence[FunctionRow | MemoryRow | AsyncRow]]
+    tables = {"cpu": profile.functions, "memory": profile.memory, "async": profile.asynchronous}
+    for row in tables[domain]:
+        small = isinstance(row, MemoryRow) and row.own_bytes < LEAST_PEAK_BYTES
+        yield _row(row, domain, qualname=row.qualname, line=row.line, note=SMALL_PEAK if small else "")
+
+
+def _row(
+    row: FunctionRow | MemoryRow | AsyncRow | ModuleRow,
+    domain: str,
+    *,
+    qualname: str,
+    line: int,
+    note: str = "",
+) -> _Row:
+    return _Row(
+        target_id=row.id,
+        path=row.path,
+        qualname=qualname,
+        line=line,
+        domain=domain,
+        own=row.share,
+        reach=row.reach,
+        note=note,
+    )
 
 
 def _usable(row: _Row, rules: Mapping[str, Sequence[RulePrior]], history: History) -> list[RulePrior]:
