@@ -77,19 +77,25 @@ def validate(run: Run) -> Iterator[e.Event]:
     yield e.DependenciesResearched(
         packages=tuple(sorted(environment.installed)), notes=research(environment.installed)
     )
-    run.gauge = Gauge(
+    run.gauge = new_gauge(run, "gauge")
+    yield e.TeamFormed(agents=team(run.domain))
+    yield e.AgentFinished(agent="router", summary=f"{result.passed} tests pass on the base")
+
+
+def new_gauge(run: Run, purpose: str) -> Gauge:
+    """A gauge with coins, calibrations and floors of its own for one ``purpose``."""
+    assert run.environment is not None
+    return Gauge(
         sandbox=run.sandbox,
-        environment=environment,
+        environment=run.environment,
         lock=Path(run.brief.lock),
-        seed=run.seed("gauge"),
+        seed=run.seed(purpose),
         raw_dir=run.work / "raw",
         holder=f"session {run.brief.session}",
         on_wait=lambda behind, seconds: run.say(e.MeasuringWaited(behind=behind, seconds=seconds)),
         budget_seconds=run.brief.limits.experiment_seconds,
         cancelled=run.cancel.is_set,
     )
-    yield e.TeamFormed(agents=team(run.domain))
-    yield e.AgentFinished(agent="router", summary=f"{result.passed} tests pass on the base")
 
 
 def check_suite(run: Run, result: TestRun) -> None:

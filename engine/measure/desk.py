@@ -12,10 +12,11 @@ from engine.environment import Environment
 from engine.measure import gate
 from engine.measure.jobs import Tuning
 from engine.measure.lock import OnWait, measuring
-from engine.measure.model import Arm, Workload
+from engine.measure.model import Arm, TooLong, Workload
 from engine.measure.runner import Runner, coin
 from engine.sandbox import Sandbox
 
+OVERRUN = 1.5
 START_SECONDS = {"calls": 0.15, "tests": 0.5, "import": 0.15, "command": 0.1}
 
 
@@ -66,6 +67,12 @@ class Desk:
             self.timed(workload, tuning, _estimate(tuning, workload))
         return self._tunings[key]
 
+    def check_budget(self, workload: Workload, seconds: float) -> None:
+        """TooLong when processes of ``seconds`` each are far from fitting: it would be known only at the end."""
+        needs = 2 * least_pairs(workload) * seconds
+        if needs > OVERRUN * self._budget:
+            raise TooLong(needs)
+
     def timed(self, workload: Workload, tuning: Tuning, seconds: float) -> None:
         """Remember what one process really takes."""
         self._tunings[key_of(workload)] = replace(tuning, seconds=seconds)
@@ -100,4 +107,6 @@ def least_pairs(workload: Workload) -> int:
 
 def _estimate(tuning: Tuning, workload: Workload) -> float:
     """Seconds a process will take, before any has run: its start, and the values with a first and a last pass."""
+    if tuning.process_ns:
+        return START_SECONDS[workload.kind] + tuning.process_ns / 1e9
     return START_SECONDS[workload.kind] + (tuning.loops * tuning.values + 2) * tuning.pass_ns / 1e9

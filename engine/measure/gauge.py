@@ -180,6 +180,7 @@ class Gauge:
             for _ in range(count // 2):
                 coins = draw(source)
                 processes += [self._desk.runner.process(arm, "A", workload, tuning, coins) for _ in range(2)]
+                self._desk.check_budget(workload, (time.monotonic() - started) / len(processes))
             seconds = (time.monotonic() - started) / len(processes)
         self._desk.timed(workload, tuning, seconds)
         return processes, seconds

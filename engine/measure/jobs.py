@@ -25,7 +25,8 @@ class Tuning:
     """How a workload is run, chosen once by calibration on A: the same for both versions and every process.
 
     ``per_pass`` is how many calls a value is divided by (1 where it is a mean already), ``pass_ns`` the wall time of a
-    pass. ``used`` of ``recorded`` inputs fit the budget, ``inputs`` is their digest, ``more`` goes to the processes.
+    pass, ``process_ns`` that of a process without its start where calibration tried one. ``used`` of ``recorded``
+    inputs fit the budget, ``inputs`` is their digest, ``more`` goes to the processes.
     """
 
     loops: int
@@ -38,6 +39,7 @@ class Tuning:
     keep_first: bool
     stateful: bool
     more: Mapping[str, Any] = field(default_factory=dict)
+    process_ns: float = 0.0
     seconds: float = 0.0
 
     @property
@@ -165,6 +167,7 @@ def tuning_of(found: Mapping[str, Any], arm: str) -> Tuning:
         keep_first=bool(found.get("keep_first")),
         stateful=bool(found.get("stateful")),
         more=more,
+        process_ns=float(_positive(found, "process_ns", arm)) if "process_ns" in found else 0.0,
     )
 
 

@@ -11,6 +11,7 @@ COPY_BYTES = 64 << 20
 COPIES_A_VALUE, COPIES_A_PROCESS = 512, 8192
 VALUE_WALL_NS, PROCESS_WALL_NS = 20000000, 250000000
 BIG_BLOB = 1 << 20
+PASSES, SHARE = 3, 10
 RAISED = (Exception, SystemExit)
 
 
@@ -28,13 +29,51 @@ def calibrate(calls):
     while sum(walls[i] * r for i, r in plan) > calls.job["most_ns"] and len(plan) > 1:
         plan.pop()
     calls.plan = sorted(plan)
-    loops, pass_ns, wall_ns = loops_of(calls)
+    loops, values, wall_ns, whole = fitted(calls, walls)
+    if whole > most_process(calls):
+        return {"needs": whole // 2}
     return {
-        "plan": calls.plan, "loops": loops, "values": values_of(calls, loops, pass_ns, wall_ns), "pass_ns": wall_ns,
+        "plan": calls.plan, "loops": loops, "values": values, "pass_ns": wall_ns, "process_ns": whole,
         "fresh": sorted(calls.fresh), "stateful": calls.stateful, "lazy": calls.lazy, "recorded": len(calls.items),
-        "used": len(plan), "per_pass": 1 if calls.waits else sum(repeats for _, repeats in calls.plan),
+        "used": len(calls.plan), "per_pass": 1 if calls.waits else sum(repeats for _, repeats in calls.plan),
         "keep_first": wall_ns > calls.core.LONG_CALL_NS, "inputs": inputs_of(calls),
     }
+
+
+def most_process(calls):
+    """What a process may take beside its start: a first pass, the values, a last pass."""
+    return PASSES * calls.job["most_ns"]
+
+
+def fitted(calls, walls):
+    """Fewer values, then fewer inputs, until a process fits with what it does off the clock: loading arguments anew,
+    comparing results. Returns (loops, values, wall ns of a pass, wall ns of a process)."""
+    while True:
+        loops, pass_ns, wall_ns = loops_of(calls)
+        values = values_of(calls, loops, pass_ns, wall_ns)
+        each, told = _wall(calls, calls.value, 0, loops), _wall(calls, calls.results, 0)
+        room = int((most_process(calls) - 2 * told) // max(1, each))
+        values = max(1, min(values, room))
+        whole = values * each + 2 * told
+        if whole <= most_process(calls) or not _thinned(calls, walls):
+            return loops, values, wall_ns, whole
+
+
+def _wall(calls, run, *args):
+    """Wall ns of one run, everything included."""
+    start = calls.core.WALL()
+    run(*args)
+    return calls.core.WALL() - start
+
+
+def _thinned(calls, walls):
+    """Halve the repeats, or where there are none let the dearer half of the inputs go; False when one call is left."""
+    if any(repeats > 1 for _, repeats in calls.plan):
+        calls.plan = [(index, (repeats + 1) // 2) for index, repeats in calls.plan]
+        return True
+    cheap = sorted(calls.plan, key=lambda each: (walls[each[0]], each[0]))
+    calls.plan = sorted(cheap[: len(cheap) // 2]) or calls.plan
+    return len(cheap) > 1
 
 
 def survey(calls):
@@ -108,16 +147,21 @@ def repeats_of(calls, order, costs, walls):
 
 
 def loops_of(calls):
-    """Double the passes of a value until it takes 2 ms: (passes, ns of one pass, wall ns of one pass)."""
+    """Double the passes of a value until it takes 2 ms, or a tenth of the process with what is off the clock.
+
+    Returns (passes, ns of one pass, wall ns of one pass).
+    """
     loops, clock = 1, calls.clock
     copies = sum(repeats for index, repeats in calls.plan if index in calls.fresh)
     heavy = sum(len(calls.items[i]["blob"]) * repeats for i, repeats in calls.plan if i in calls.fresh)
     calls.timed(0, 1)
     while True:
+        start = calls.core.WALL()
         spent = calls.timed(loops, loops)
+        dear = calls.core.WALL() - start > most_process(calls) // SHARE
         enough = spent[clock] >= calls.core.VALUE_NS or spent[1] >= VALUE_WALL_NS or loops >= 1 << 16
         much = 2 * loops * heavy > COPY_BYTES or 2 * loops * copies > COPIES_A_VALUE
-        if calls.waits or enough or much:
+        if calls.waits or enough or much or dear:
             return loops, max(1, spent[clock] // loops), max(1, spent[1] // loops)
         loops *= 2
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine import events as e
+from engine.measure import raw
 from engine.order import Stage, advance
 from engine.state import results
 from engine.state.check import check_folder
@@ -56,7 +57,10 @@ def test_a_session_keeps_a_real_gain_and_changes_nothing_else(tmp_path: Path) ->
     filed = of_kind(lines, "review_filed")[0]
     assert [each["name"] for each in filed["passes"]] == list(PASSES)
     assert filed["verdict"] == "APPROVE", filed
-    assert of_kind(lines, "session_measured")[0]["measurement"]["ratio"] > 1.05
+    whole = of_kind(lines, "session_measured")[0]["measurement"]
+    assert whole["ratio"] > 1.05
+    seeds = {raw.read(tmp_path / "s" / "work" / "raw" / each["raw"]).seed for each in (measured, whole)}
+    assert len(seeds) == 2, "the review throws coins of its own"
 
 
 def test_a_scan_ranks_and_changes_nothing(tmp_path: Path) -> None:

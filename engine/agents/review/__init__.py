@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 
 from engine import events as e
-from engine.agents import notebook, ranking, workloads
+from engine.agents import notebook, ranking, setup, workloads
 from engine.agents.review import benchmarks, comprehension, correctness, disclosure, quality, safety
 from engine.agents.review.verdict import summary_of, verdict_of
 from engine.run import Cancelled, Run
@@ -35,6 +35,7 @@ def review(run: Run) -> Iterator[e.Event]:
     """Run the six passes in order, write review-report.md, file the verdict."""
     started = time.monotonic()
     yield e.AgentStarted(agent="review", task="Six passes over the branch")
+    run.gauge = setup.new_gauge(run, "review")
     yield from _look_at_base(run)
     passes: list[PassResult] = []
     for name, run_pass in ORDER:

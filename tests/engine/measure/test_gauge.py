@@ -492,6 +492,21 @@ def test_a_small_budget_takes_the_smaller_inputs(bench, prepared):
     assert (found.outcome, found.reason[:6]) == ("unclear", "needs ")
 
 
+CHANGES = "def work(items):\n    items.append(len(items))\n    return len(items)\n"
+
+
+def test_arguments_that_are_dear_to_load_are_part_of_what_must_fit(bench, prepared):
+    """The call takes a microsecond and changes a list whose copy takes milliseconds: thousands of copies do not fit."""
+    small = Bench(bench.root / "small", bench.sandbox, prepared, budget_seconds=24)
+    workload = small.calls([([(n, str(n)) for n in range(4000)],)])
+    a = small.arm("a", CHANGES)
+    floor = small.gauge.floor(a, workload)
+    assert floor.failure == ""
+    found = small.gauge.gate(a, small.arm("b", CHANGES), workload, floor, budget_seconds=24)
+    assert "needs" not in found.reason
+    assert found.pairs >= 20
+
+
 def test_cancelling_stops_a_measurement_at_once(bench):
     a, workload = bench.arm("a", SLOW), bench.calls(CALLS)
 
