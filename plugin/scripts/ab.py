@@ -330,6 +330,8 @@ def checked(options):
         options.script = str(pathlib.Path(options.script).resolve())
         if not os.path.isfile(options.script):
             raise Wrong("%s is no file" % options.script)
+    if os.path.basename(options.python) != options.python:  # not resolved: an environment's interpreter is a link
+        options.python = os.path.abspath(options.python)
     options.before, options.after = (tree.resolve() if tree else None for tree in (options.before, options.after))
     return options
 

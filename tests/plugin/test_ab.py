@@ -276,6 +276,14 @@ def test_it_runs_on_the_oldest_and_newest_interpreters_here(run: Run, trees: Pat
         assert found["outcome"] in ("discard", "unclear", "keep") and found["ratio"] is not None, found
 
 
+def test_an_interpreter_is_named_from_where_the_caller_stands(run: Run, trees: Path) -> None:
+    (trees / "v/bin").mkdir(parents=True)
+    (trees / "v/bin/python").symlink_to(sys.executable)
+    words = ("gate", "--before", "old", "--after", "new", "--module", "shop", "--floor", "0.02")
+    found = json.loads(run("ab.py", *words, "--python", "v/bin/python", "--json", cwd=trees).stdout)
+    assert found["outcome"] != "crash" and found["ratio"] is not None, found
+
+
 def test_work_alongside_gives_the_commands_own_status(run: Run, trees: Path) -> None:
     done = run("ab.py", "alongside", "--", sys.executable, "-c", "raise SystemExit(7)", cwd=trees)
     assert done.returncode == 7
