@@ -17,6 +17,12 @@ from tests.conftest import git, make_repo
 from tests.tiny import TINY, brief_for, fingerprint, of_kind, run_engine
 
 
+def last_commit(clone: Path, branch: str) -> str:
+    """Message and files of the newest commit of a branch."""
+    command = ["git", "--git-dir", str(clone), "log", "-1", "--name-only", "--format=%B", branch]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def test_a_session_keeps_a_real_gain_and_changes_nothing_else(tmp_path: Path) -> None:
     source = make_repo(tmp_path / "tiny", TINY)
     before = fingerprint(source)
@@ -39,13 +45,7 @@ def test_a_session_keeps_a_real_gain_and_changes_nothing_else(tmp_path: Path) ->
     assert 0.2 < baseline["value"] / whole["before"] < 5
     assert whole["floor"] >= 0.02
 
-    clone = tmp_path / "s" / "work" / "clone.git"
-    log = subprocess.run(
-        ["git", "--git-dir", str(clone), "log", "-1", "--name-only", "--format=%B", "codeflash/tiny-7"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    log = last_commit(tmp_path / "s" / "work" / "clone.git", "codeflash/tiny-7")
     assert log.rstrip().endswith("tiny/words.py")
     assert f"Codeflash-Experiment: {of_kind(lines, 'experiment_started')[0]['experiment']}" in log
 

@@ -496,7 +496,7 @@ CHANGES = "def work(items):\n    items.append(len(items))\n    return len(items)
 
 
 def test_arguments_that_are_dear_to_load_are_part_of_what_must_fit(bench, prepared):
-    """The call takes a microsecond and changes a list whose copy takes milliseconds: thousands of copies do not fit."""
+    """A quick call changes a large list: the thousands of copies that its values would take do not fit."""
     small = Bench(bench.root / "small", bench.sandbox, prepared, budget_seconds=24)
     workload = small.calls([([(n, str(n)) for n in range(4000)],)])
     a = small.arm("a", CHANGES)
