@@ -1,4 +1,4 @@
-"""The engine's command line: ``run|scan|review BRIEF.json``, ``replay``, ``stages``, ``state``, ``status``."""
+"""The engine's command line: run|scan|review BRIEF.json, and reviewer, replay, stages, state, status."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,22 +48,53 @@ def run_session(brief: Brief) -> int:
     from engine.conductor import conduct
     from engine.crews import choose
 
-    # Paths and outputs of a repo may hold bytes that are no text; a line is written all the same.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-    token = CancelToken()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: token.set())
-    outcome = ""
     try:
         crew = choose(brief.crew)
     except Exception as error:
         return _usage(str(error))
-    for event in conduct(brief, crew, cancel=token):
+    last = _tell(conduct(brief, crew, cancel=_cancel_token()))
+    return 0 if isinstance(last, e.SessionEnded) and last.outcome == "finished" else 1
+
+
+def _reviewer(rest: list[str]) -> int:
+    """The reviewing process of a session that runs elsewhere: it ends when the pipe on its stdin closes."""
+    from engine.agents.review import brief, reviewer
+
+    if len(rest) != 1:
+        return _usage("python -m engine reviewer REVIEW-BRIEF.json (started by a session)")
+    try:
+        given = brief.read(Path(rest[0]))
+    except ValueError as error:
+        return _usage(str(error))
+    threading.Thread(target=_end_with_session, daemon=True).start()
+    last = _tell(reviewer.conduct(given, _cancel_token()))
+    return 1 if isinstance(last, e.StageFailed) else 0
+
+
+def _end_with_session() -> None:
+    """Nobody reads a review whose session is gone; what runs behind walls dies with the process that holds them."""
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _cancel_token() -> CancelToken:
+    token = CancelToken()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: token.set())
+    return token
+
+
+def _tell(events: Iterable[e.Event]) -> e.Event | None:
+    """Print each event as one flushed line; gives back the last."""
+    # Paths and outputs of a repo may hold bytes that are no text; a line is written all the same.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    last = None
+    for event in events:
         _print(e.to_json(event))
-        if isinstance(event, e.SessionEnded):
-            outcome = event.outcome
-    return 0 if outcome == "finished" else 1
+        last = event
+    return last
 
 
 def _print(line: str) -> None:
@@ -92,7 +124,7 @@ def _stages(_rest: list[str]) -> int:
     return 0
 
 
-def _state(rest: list[str]) -> int:
+def _state_files(rest: list[str]) -> int:
     from engine.state.check import main as check
 
     if rest[:1] != ["check"]:
@@ -122,9 +154,10 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "run": _session(None),
     "scan": _session("scan"),
     "review": _session("review"),
+    "reviewer": _reviewer,
     "replay": _replay,
     "stages": _stages,
-    "state": _state,
+    "state": _state_files,
     "status": _status,
 }
 

@@ -6,23 +6,15 @@ stated. A failure in any role becomes ``StageFailed``; clean-up and the session'
 
 from __future__ import annotations
 
-import logging
-import traceback
 from collections.abc import Iterator
 
 from engine import events as e
 from engine.agents import clean_up, start
 from engine.brief import Brief
 from engine.crews import Crew
-from engine.environment import EnvironmentProblem
+from engine.failures import failed
 from engine.order import Stage, advance
-from engine.run import Cancelled, CancelToken, RoleFailed, Run, stamp
-from engine.sandbox import SandboxError
-from engine.workspace import WorkspaceError
-
-log = logging.getLogger("engine")
-FORESEEN = (WorkspaceError, SandboxError, EnvironmentProblem)
-"""Their message is a sentence for a person; where in our code it was raised helps nobody."""
+from engine.run import Cancelled, CancelToken, Run, stamp
 
 
 def conduct(brief: Brief, crew: Crew, *, cancel: CancelToken) -> Iterator[e.Event]:
@@ -37,7 +29,7 @@ def _whole(brief: Brief, crew: Crew, cancel: CancelToken) -> Iterator[e.Event]:
     try:
         run = start.open_run(brief, cancel)
     except Exception as error:  # any fault before the session exists is its one fact
-        yield _failed("start", "router", error)
+        yield failed("start", "router", error)
         yield e.SessionEnded(outcome="failed", reason=str(error) or type(error).__name__)
         return
     progress = _Progress()
@@ -55,7 +47,7 @@ def _whole(brief: Brief, crew: Crew, cancel: CancelToken) -> Iterator[e.Event]:
             cancelled=True,
         )
     except Exception as error:  # a role's failure is a fact of the session, never the end of the process
-        failure = _failed(progress.stage, progress.agent, error)
+        failure = failed(progress.stage, progress.agent, error)
     if failure is not None:
         run.discard_inbox()
         yield failure
@@ -76,20 +68,6 @@ def _work(run: Run, crew: Crew) -> Iterator[e.Event]:
             return
         yield from crew.optimize(run)  # 9-11: the loop, researcher alongside, until a plateau
     yield from crew.review(run)  # 12, 13: six passes, one verdict
-
-
-def _failed(stage: str, agent: str, error: Exception) -> e.StageFailed:
-    if isinstance(error, RoleFailed):
-        return e.StageFailed(
-            stage=stage, agent=agent, reason=error.reason, advice=error.advice, output=error.output
-        )
-    advice, output = getattr(error, "advice", ""), getattr(error, "output", "")
-    if not advice and not isinstance(error, FORESEEN):
-        log.error("unexpected failure in %s", stage, exc_info=error)
-        output = "".join(traceback.format_exception(error))[-4000:]
-    return e.StageFailed(
-        stage=stage, agent=agent, reason=str(error) or type(error).__name__, advice=advice, output=output
-    )
 
 
 class _Progress:

@@ -271,6 +271,15 @@ class SessionMeasured(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClaimMeasured(Event):
+    """The review measured one keep again: its commit against its parent, with coins of the review's own."""
+
+    number: int
+    commit: str
+    measurement: Measurement
+
+
+@dataclass(frozen=True, kw_only=True)
 class PassFinished(Event):
     result: PassResult
 

@@ -81,6 +81,7 @@ TABLE: dict[tuple[Stage, type[e.Event]], Stage] = {
     (_S.LOOP, e.PlateauReached): _S.REVIEW,
     (_S.REVIEW, e.TestsRan): _S.REVIEW,
     (_S.REVIEW, e.SessionMeasured): _S.REVIEW,
+    (_S.REVIEW, e.ClaimMeasured): _S.REVIEW,
     (_S.REVIEW, e.PassFinished): _S.REVIEW,
     (_S.REVIEW, e.ReviewFiled): _S.CLEANUP,
     (_S.REVIEW, e.StageFailed): _S.CLEANUP,

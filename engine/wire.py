@@ -10,7 +10,10 @@ import re
 import types
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +66,9 @@ def from_dict(data: Mapping[str, Any]) -> Event:
         body = {k: v for k, v in data.items() if k not in ("kind", "at")}
         return Unknown(raw_kind=kind, body=body, at=data.get("at"))
     try:
-        built = _build(cls, {k: v for k, v in data.items() if k != "kind"})
+        built = build(cls, {k: v for k, v in data.items() if k != "kind"})
     except (TypeError, ValueError, AttributeError) as error:
         raise MalformedEvent(f"{kind}: {error}") from error
-    assert isinstance(built, Event)
     return built
 
 
@@ -81,9 +83,10 @@ def from_json(line: str) -> Event:
     return from_dict(data)
 
 
-def _build(cls: type[Any], data: Mapping[str, Any]) -> Any:
+def build(cls: type[T], data: Mapping[str, Any]) -> T:
+    """A dataclass from plain JSON types, those inside it too; TypeError or ValueError when a field does not fit."""
     hints = get_type_hints(cls)
-    known = {f.name for f in fields(cls)}
+    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
     return cls(**{k: _value(hints[k], v) for k, v in data.items() if k in known})
 
 
@@ -93,9 +96,11 @@ def _value(hint: Any, value: Any) -> Any:
             None if value is None else _value(next(a for a in get_args(hint) if a is not type(None)), value)
         )
     if is_dataclass(hint) and isinstance(hint, type):
-        return _build(hint, value)
+        return build(hint, value)
     if get_origin(hint) is tuple:
         return tuple(_value(get_args(hint)[0], each) for each in value)
+    if hint is Path:
+        return Path(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint in (str, int, float, bool) and (not isinstance(value, hint) or (hint is int and value is True)):

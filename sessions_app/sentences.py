@@ -240,6 +240,12 @@ def _measured_session(b: Body) -> Line:
     return Line(text, measured(m, 2), icon="target", family="ok")
 
 
+def _measured_claim(b: Body) -> Line:
+    m = b["measurement"]
+    text = format_html("<b>review</b> measured experiment {} again: {}", b["number"], ratio(m))
+    return Line(text, measured(m), agent="review")
+
+
 def _pass(b: Body) -> Line:
     result = b["result"]
     found = vocabulary.mark("pass", result["state"])
@@ -353,6 +359,7 @@ TABLE: dict[str, Callable[[Body], Line]] = {
     "scan_reported": _scan,
     "plateau_reached": _plateau,
     "session_measured": _measured_session,
+    "claim_measured": _measured_claim,
     "pass_finished": _pass,
     "review_filed": _review,
     "state_file_written": _file,

@@ -161,6 +161,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "team_formed",
         "experiment_started",
         "finding_sent",
+        "claim_measured",
         "pass_finished",
     ),
     "commits": ("experiment_kept", "keep_reverted"),

@@ -12,7 +12,7 @@ from engine.run import Run
 
 log = logging.getLogger("engine.clean_up")
 PRESERVED = ("learnings.md", "results.tsv", "changelog.md", "HANDOFF.md", "review-report.md", "setup.md")
-TEMPORARY = ("trees", "scratch", "profile")
+TEMPORARY = ("trees", "scratch", "profile", "review")
 
 
 def clean_up(run: Run, failure: e.StageFailed | None) -> Iterator[e.Event]:

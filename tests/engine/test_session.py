@@ -59,6 +59,9 @@ def test_a_session_keeps_a_real_gain_and_changes_nothing_else(tmp_path: Path) ->
     assert filed["verdict"] == "APPROVE", filed
     whole = of_kind(lines, "session_measured")[0]["measurement"]
     assert whole["ratio"] > 1.05
+    (again,) = of_kind(lines, "claim_measured")
+    assert (again["number"], again["commit"]) == (kept[0]["number"], kept[0]["commit"])
+    assert again["measurement"]["low"] > 1
     seeds = {raw.read(tmp_path / "s" / "work" / "raw" / each["raw"]).seed for each in (measured, whole)}
     assert len(seeds) == 2, "the review throws coins of its own"
 

@@ -74,9 +74,10 @@ def house(world: World, tmp_path: Path, start_worker: Callable[..., subprocess.P
 
 
 @contextlib.contextmanager
-def held() -> Iterator[None]:
+def held(cache: Path | None = None) -> Iterator[None]:
     """Test suites of repositories with the conftest ``HOLD`` wait in their own process until this ends."""
-    marks = [path / "venv" / "hold" for path in (folders.cache() / "envs").iterdir() if path.is_dir()]
+    environments = (cache or folders.cache()) / "envs"
+    marks = [path / "venv" / "hold" for path in environments.iterdir() if path.is_dir()]
     assert marks, "an environment must have been prepared before its tests can be held"
     for mark in marks:
         mark.touch()

@@ -85,6 +85,7 @@ def review(verdict: str = "APPROVE", severity: str = "low", head: str = HEAD) ->
         PassResult(name="quality", state="open", summary="one finding", findings=(finding,)),
     )
     yield e.SessionMeasured(head=head, base=BASE, measurement=GOOD)
+    yield e.ClaimMeasured(number=4, commit=head, measurement=GOOD)
     yield from (e.PassFinished(result=each) for each in passes)
     yield e.ReviewFiled(
         verdict=verdict, head=head, base=BASE, summary="Fine.", report_digest=REPORT, results_digest=RESULTS,

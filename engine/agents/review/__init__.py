@@ -1,81 +1,86 @@
-"""The reviewing agent: six passes over HEAD against the base, from artefacts alone, with new seeds."""
+"""The session's side of a review: brief a process of its own, pass on what it states, take over what it found."""
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Generator, Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
+import engine
 from engine import events as e
-from engine.agents import notebook, ranking, setup, workloads
-from engine.agents.review import benchmarks, comprehension, correctness, disclosure, quality, safety
-from engine.agents.review.verdict import summary_of, verdict_of
-from engine.run import Cancelled, Run
-from engine.values import PASSES, PassResult
+from engine.agents import notebook
+from engine.agents.review import brief
+from engine.run import Attempt, Cancelled, RoleFailed, Run
 
-log = logging.getLogger("engine.review")
-Pass = Callable[[Run, list[PassResult]], Generator[e.Event, None, PassResult]]
-ORDER: tuple[tuple[str, Pass], ...] = tuple(
-    zip(
-        PASSES,
-        (
-            comprehension.run_pass,
-            correctness.run_pass,
-            safety.run_pass,
-            benchmarks.run_pass,
-            quality.run_pass,
-            disclosure.run_pass,
-        ),
-        strict=True,
-    )
-)
+FOLDER = "review"
+"""Below the session's work folder: the review's brief, clone, trees and scratch; clean-up deletes it."""
+ADVICE = "The kept commits are on the session branch. Launch a review of it, or resume the session."
 
 
 def review(run: Run) -> Iterator[e.Event]:
-    """Run the six passes in order, write review-report.md, file the verdict."""
-    started = time.monotonic()
-    yield e.AgentStarted(agent="review", task="Six passes over the branch")
-    run.gauge = setup.new_gauge(run, "review")
-    yield from _look_at_base(run)
-    passes: list[PassResult] = []
-    for name, run_pass in ORDER:
-        result = yield from _one(run, name, run_pass, passes)
-        passes.append(result)
-        yield e.PassFinished(result=result)
-    verdict = verdict_of(passes)
-    summary = summary_of(run, passes, verdict)
-    yield from notebook.write_changelog(run)
-    yield from notebook.write_hand_off(run)
-    report = yield from notebook.write_review(run, passes, verdict, summary)
-    yield e.ReviewFiled(
-        verdict=verdict,
-        head=run.workspace.head,
-        base=run.workspace.base,
-        summary=summary,
-        report_digest=report,
-        results_digest=notebook.results_digest_of(run),
-        passes=tuple(passes),
-        seconds=round(time.monotonic() - started, 3),
-        without=tuple(run.without),
-    )
-    yield e.AgentFinished(agent="review", summary=verdict.replace("_", " "))
+    """Have the branch reviewed by another process, and bring the state files up to date with its words."""
+    path = brief.write(brief.of_run(run), run.work / FOLDER)
+    for event in run.during(lambda: _relay(run, path)):
+        yield from _take_over(run, event)
+        yield event
 
 
-def _look_at_base(run: Run) -> Iterator[e.Event]:
-    """A review of a branch that no loop of ours made has no recordings yet: make them from the base."""
-    if run.base_profile is None:
-        run.base_profile = run.profile = yield from ranking.profile_commit(run, run.workspace.base)
-    if run.session_workload is None:
-        run.session_workload = workloads.session_workload(run)
+def _relay(run: Run, path: Path) -> None:
+    """Say every event of the reviewing process; raises RoleFailed when it ends without a verdict."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "engine", "reviewer", str(path)],
+        stdin=subprocess.PIPE,  # it ends with us: the pipe closes however we go
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": _import_path()},
+    ) as process:
+        assert process.stdout is not None
+        run.cancel.on_set(process.terminate)
+        failure: e.StageFailed | None = None
+        filed = False
+        for line in process.stdout:
+            event = e.from_json(line.decode("utf-8", "replace"))
+            if isinstance(event, e.StageFailed):
+                failure = event
+                continue
+            filed = filed or isinstance(event, e.ReviewFiled)
+            run.say(event)
+    if failure is not None:
+        raise _error(failure)
+    if not filed:
+        raise RoleFailed(
+            f"The review ended without a verdict (exit status {process.returncode}).", advice=ADVICE
+        )
 
 
-def _one(
-    run: Run, name: str, run_pass: Pass, before: list[PassResult]
-) -> Generator[e.Event, None, PassResult]:
-    try:
-        return (yield from run_pass(run, before))
-    except Cancelled:
-        raise
-    except Exception as error:  # a pass that could not run is a fact of the report
-        log.exception("review pass %s failed", name)
-        return PassResult(name=name, state="not_done", summary=f"Not done: {error}")
+def _import_path() -> str:
+    """The engine's own folder first, so that the reviewer is the same version wherever it starts."""
+    own = str(Path(engine.__file__).resolve().parent.parent)
+    return os.pathsep.join([own, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def _error(failure: e.StageFailed) -> Exception:
+    if failure.cancelled:
+        return Cancelled()
+    return RoleFailed(failure.reason, advice=failure.advice or ADVICE, output=failure.output)
+
+
+def _take_over(run: Run, event: e.Event) -> Iterator[e.Event]:
+    """What the review measured joins the session's memory; the state files are up to date before its verdict."""
+    if isinstance(event, e.SessionMeasured):
+        run.session_measurement = event.measurement
+    elif isinstance(event, e.ClaimMeasured):
+        run.attempts = [_first_number(attempt, event) for attempt in run.attempts]
+    elif isinstance(event, e.ReviewFiled):
+        yield from notebook.write_changelog(run)
+        yield from notebook.write_hand_off(run)
+
+
+def _first_number(attempt: Attempt, event: e.ClaimMeasured) -> Attempt:
+    """A keep recovered from its commit alone has no number on record until the review measured it."""
+    known = attempt.measurement is not None and attempt.measurement.ratio is not None
+    if attempt.number != event.number or known or event.measurement.ratio is None:
+        return attempt
+    return replace(attempt, measurement=event.measurement)

@@ -71,6 +71,7 @@ def claim_again(run: Run, attempt: Attempt) -> Generator[e.Event, None, list[Rev
         return [_finding("medium", title, attempt.title)]
     again = yield from _measure_again(run, run.gauge, attempt, workload)
     run.again[attempt.number] = again
+    yield e.ClaimMeasured(number=attempt.number, commit=attempt.commit, measurement=again)
     if again.ratio is None or again.low is None or again.high is None:
         return [_finding("medium", f"Experiment {attempt.number} could not be measured again", again.reason)]
     if again.low <= 1:
