@@ -1,7 +1,7 @@
-"""Shares, discounts and totals."""
+"""Shares and discounts."""
 
 import pytest
-from shopworks import apply_coupons, order_total, sales_shares
+from shopworks import apply_coupons, sales_shares
 
 
 def test_shares_of_all_sales():
@@ -14,8 +14,3 @@ def test_shares_of_all_sales():
 
 def test_a_coupon_is_good_for_one_article():
     assert apply_coupons([1000, 1000, 1000], iter([10, 50])) == [900, 500, 1000]
-
-
-def test_shipping_is_free_from_fifty_euros():
-    assert order_total([("tea", 2, 700)], 490) == 1890
-    assert order_total([("pot", 2, 2500)], 490) == 5000

@@ -1,7 +1,7 @@
 """Shelves and orders."""
 
 import pytest
-from shopworks.stock import missing_parts, reading_spread, reserve, shippable, unique_in_order
+from shopworks.stock import missing_parts, reading_spread, shippable, unique_in_order
 
 
 def test_only_what_is_there_can_be_sent():
@@ -27,12 +27,6 @@ def test_articles_keep_the_order_of_the_aisles():
 def test_parts_are_pairs_of_name_and_size():
     parts = [["bolt", 4], ["nut", 4], ["bolt", 6]]
     assert missing_parts([["bolt", 6], ["bolt", 8], ["nut", 4]], parts) == [["bolt", 8]]
-
-
-def test_each_piece_is_reserved_once():
-    free = ["a", "b", "a"]
-    assert reserve(["a", "a", "a", "b"], free) == ["a", "a", "b"]
-    assert free == []
 
 
 def test_spread_of_sensor_readings():

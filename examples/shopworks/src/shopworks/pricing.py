@@ -1,8 +1,8 @@
-"""Shares, discounts and totals."""
+"""Shares and discounts."""
 
 from __future__ import annotations
 
-from typing import Iterator, List, Tuple
+from typing import Iterator, List
 
 
 def sales_shares(sold: List[int]) -> List[float]:
@@ -20,11 +20,3 @@ def apply_coupons(prices: List[int], coupons: Iterator[int]) -> List[int]:
         percent = next(coupons, 0)
         reduced.append(price - price * percent // 100)
     return reduced
-
-
-def order_total(lines: List[Tuple[str, int, int]], shipping: int) -> int:
-    """Cents to pay for ``(sku, pieces, price)`` lines; shipping is free from 50 euros on."""
-    goods = 0
-    for _, pieces, price in lines:
-        goods += pieces * price
-    return goods if goods >= 5000 else goods + shipping

@@ -32,16 +32,6 @@ def missing_parts(required: List[List[object]], parts: List[List[object]]) -> Li
     return missing
 
 
-def reserve(requests: List[str], free: List[str]) -> List[str]:
-    """Take the requested articles off ``free``, one piece a request; gives what could be taken."""
-    taken = []
-    for sku in requests:
-        if sku in free:
-            free.remove(sku)
-            taken.append(sku)
-    return taken
-
-
 def reading_spread(readings: List[int]) -> float:
     """Variance of the day's shelf sensor readings, one a second and shelf."""
     mean = sum(readings) / len(readings)

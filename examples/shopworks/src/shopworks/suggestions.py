@@ -1,4 +1,4 @@
-"""Bundles to offer, and search over the product names."""
+"""Bundles to offer, and names that are nearly right."""
 
 from __future__ import annotations
 
@@ -30,25 +30,3 @@ def edit_distance(one: str, other: str) -> int:
                 row[j] = 1 + min(diagonal, above, row[j - 1])
             diagonal = above
     return row[-1]
-
-
-def closest_name(names: List[str], typed: str) -> str:
-    """The product name that is nearest to what was typed; the first of equals."""
-    best, best_distance = "", len(typed) + 100
-    for name in names:
-        distance = edit_distance(typed, name)
-        if distance < best_distance:
-            best, best_distance = name, distance
-    return best
-
-
-def rank_products(products: List[Tuple[str, int]], query: str) -> List[str]:
-    """Names that hold every word of the query, best sellers first."""
-    words = query.lower().split()
-    hits = []
-    for name, sold in products:
-        lowered = name.lower()
-        if all(word in lowered for word in words):
-            hits.append((-sold, name))
-    hits.sort()
-    return [name for _, name in hits]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import List
 
-from shopworks.formats import register
+from shopworks.formats import WRITERS
 
 
 def as_page(orders: List[str]) -> str:
@@ -13,4 +13,4 @@ def as_page(orders: List[str]) -> str:
     return "<ul>" + "".join(["<li>" + escape(order) + "</li>" for order in orders]) + "</ul>"
 
 
-register("page", as_page)
+WRITERS["page"] = as_page
