@@ -306,6 +306,11 @@ def results_digest_of(run: Run) -> str:
     return results_digest(_read(run).get("results.tsv", ""))
 
 
+def rows(run: Run) -> tuple[results.Row, ...]:
+    """The rows of results.tsv as it now stands."""
+    return results.parse(_read(run).get("results.tsv", "")).rows
+
+
 def _learnings(run: Run) -> learnings.Learnings:
     return learnings.parse(_read(run).get("learnings.md", ""))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,6 +109,28 @@ def test_a_reviewer_never_outlives_its_session(
     while alive(reviewer) and time.monotonic() < limit:
         time.sleep(0.05)
     assert not alive(reviewer)
+
+    # Its brief and the artefacts are all that another reviewer needs, and it believes the artefacts.
+    work = tmp_path / "s" / "work"
+    shutil.rmtree(work / "review" / "clone.git")
+    (work / ".codeflash" / "results.tsv").unlink()
+    for mark in (tmp_path / "s" / "cache").rglob("hold"):
+        mark.unlink()
+    again = subprocess.Popen(
+        [sys.executable, "-m", "engine", "reviewer", str(work / "review" / "review-brief.json")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert again.stdout is not None
+    events = [json.loads(line) for line in again.stdout]
+    assert again.wait(60) == 0
+    (filed,) = of_kind(events, "review_filed")
+    first = filed["passes"][0]
+    assert [each["title"] for each in first["findings"]] == [
+        "Experiment 1 has no row of its commit in results.tsv"
+    ]
+    assert [each["state"] for each in filed["passes"][1:4]] == ["clear", "clear", "clear"], filed
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"brief": 7}'])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from engine import events as e
+from engine.agents import notebook
 from engine.agents.review.verdict import state_of
-from engine.run import Run
+from engine.run import Attempt, Run
 from engine.values import PassResult, ReviewFinding
 from engine.workspace.history import changed_files, parent
 
@@ -37,6 +38,7 @@ def run_pass(run: Run, _before: list[PassResult]) -> Generator[e.Event, None, Pa
         _finding("critical", f"Experiment {a.number} is kept but its commit is not on the branch", a.title)
         for a in missing
     )
+    findings.extend(_without_row(run, list(known.values())))
     words = _summary(run, len(commits), len(known))
     return PassResult(name=NAME, state=state_of(findings), summary=words, findings=tuple(findings))
 
@@ -47,6 +49,16 @@ def _summary(run: Run, commits: int, kept: int) -> str:
     if run.brief.mode == "review":
         return f"{commits} commits of the branch, read one by one"
     return f"{commits} commits, {kept} kept experiments" + (", one to one" if commits == kept else "")
+
+
+def _without_row(run: Run, kept: list[Attempt]) -> list[ReviewFinding]:
+    """Keeps that results.tsv does not tell of, or tells of with another commit. It is read as people will read it."""
+    rows = {row.commit for row in notebook.rows(run) if row.kind == "keep" and row.commit}
+    return [
+        _finding("medium", f"Experiment {a.number} has no row of its commit in results.tsv", a.title)
+        for a in kept
+        if not a.restored and not any(a.commit.startswith(commit) for commit in rows)
+    ]
 
 
 def _own_files_only(run: Run, sha: str, path: str) -> list[ReviewFinding]:

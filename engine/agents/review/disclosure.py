@@ -47,9 +47,10 @@ def _notes(run: Run) -> Iterator[ReviewFinding]:
                 attempt.measurement.label,
                 attempt.target.path,
             )
+    python = f"Python {run.environment.python_version}" if run.environment else "this Python"
     yield _finding(
         "note",
-        "Figures hold for the recorded calls, this machine and this Python",
+        f"Figures hold for the recorded calls, this machine and {python}",
         "Evidence is inputs tried, not proof. Tests are not production traffic.",
     )
 

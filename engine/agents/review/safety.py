@@ -22,6 +22,8 @@ GUARDS: tuple[tuple[str, type[ast.AST]], ...] = (
     ("with block", ast.With),
     ("async with block", ast.AsyncWith),
 )
+PROTECTING_CALLS = frozenset({"acquire", "release", "close", "flush", "fsync", "shutdown"})
+"""Methods whose disappearance leaves something open, unlocked or running."""
 SECRET = re.compile(
     r"(?i)(?:api[_-]?key|secret|token|password)\s*[:=]\s*['\"][A-Za-z0-9/+_-]{16,}['\"]|-----BEGIN [A-Z ]*PRIVATE KEY"
 )
@@ -50,11 +52,13 @@ def run_pass(run: Run, _before: list[PassResult]) -> Generator[e.Event, None, Pa
 
 
 def _removed_guards(run: Run, path: str) -> list[ReviewFinding]:
-    before, after = (_guards(run.workspace.show(c, path)) for c in (run.workspace.base, run.workspace.head))
-    lost = {name: before[name] - after[name] for name, _ in GUARDS if before[name] > after[name]}
+    commits = (run.workspace.base, run.workspace.head)
+    before, after = (
+        _guards(run.workspace.show(c, path)) if path in run.workspace.files(c) else Counter() for c in commits
+    )
     return [
         _finding("critical", f"{count} {name}{'s' if count > 1 else ''} fewer than on the base", path, path)
-        for name, count in lost.items()
+        for name, count in sorted((before - after).items())
     ]
 
 
@@ -63,6 +67,8 @@ def _guards(source: bytes) -> Counter[str]:
     for node in ast.walk(ast.parse(source)):
         for name, kind in GUARDS:
             counts[name] += isinstance(node, kind)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            counts[f"{node.func.attr}() call"] += node.func.attr in PROTECTING_CALLS
     return counts
 
 
