@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from pathlib import Path
 
+import pytest
+
+from engine.agents import clean_up
 from engine.brief import DOMAIN_CHOICES, MODES, BriefLimits
 from engine.measure import gate, guard, judge, stats
 from engine.order import RAIL
@@ -15,6 +19,7 @@ from engine.values import PASSES, VERDICTS
 from tests.plugin.conftest import ROOT, SCRIPTS
 
 sys.path.insert(0, str(SCRIPTS))
+import ab
 import ab_rule
 import companion_review
 
@@ -32,8 +37,18 @@ def test_the_base_protocol_lists_the_engines_words() -> None:
     assert "Stages, in the order people see them: " + ", ".join(key for key, _, _ in RAIL) in text
     rows = re.findall(r"^\| `([\w-]+\.(?:md|tsv))` \|", text, re.MULTILINE)
     assert sorted(rows) == sorted(LIMITS)
-    kept = next(line for line in text.split("\n") if line.startswith("Clean-up keeps"))
-    assert set(re.findall(r"`([\w.-]+)`", kept)) == set(PRESERVED)
+
+
+def test_clean_up_keeps_what_the_engines_clean_up_keeps() -> None:
+    lines = read(SHARED / "agent-base-protocol.md").split("\n")
+    for_good, undecided = (
+        set(re.findall(r"`([\w.-]+)`", next(line for line in lines if line.startswith(start))))
+        for start in ("Clean-up keeps", "Until a person has decided it also keeps")
+    )
+    assert for_good == set(PRESERVED)
+    assert for_good | undecided == set(clean_up.PRESERVED)
+    removed = next(line for line in lines if "It removes" in line)
+    assert not (for_good | undecided) & set(re.findall(r"`([\w.-]+)`", removed))
 
 
 def test_the_review_has_the_engines_passes_and_verdicts() -> None:
@@ -98,3 +113,102 @@ def test_the_seven_guarantees_and_three_allowances_are_written_down() -> None:
     order, alongside = (text.split(f"## {title}\n")[1].split("\n\n")[0] for title in titles)
     assert re.findall(r"^(\d)\. ", order, re.MULTILINE) == list("1234567")
     assert re.findall(r"^(\d)\. ", alongside, re.MULTILINE) == list("123")
+
+
+ROUTERS = {
+    "python": PLUGIN / "languages" / "python" / "agents" / "codeflash-python.md",
+    "javascript": PLUGIN / "languages" / "javascript" / "agents" / "codeflash-javascript.md",
+}
+IN_STEP = {
+    1: ("Language first", "Only now does anybody speak of domains"),
+    4: ("codeflash-setup", "`run_in_background: false`", "No domain agent starts before it has finished"),
+    7: ("`run_in_background: false`", "The baseline is its first act"),
+    9: ("After `[complete]`, and only then", "`run_in_background: false`"),
+    10: ("after the review and never before it",),
+    11: ("Nothing is started after it: the session-end hook follows",),
+}
+"""What a router's steps must say for the seven guarantees to bind where somebody acts on them."""
+
+
+@pytest.mark.parametrize("language", ROUTERS)
+def test_the_guarantees_are_in_the_routers_steps(language: str) -> None:
+    text = read(ROUTERS[language])
+    steps = dict(re.findall(r"^(\d+)\. (.*?)(?=^\d+\. |^## )", text, re.MULTILINE | re.DOTALL))
+    for number, words in IN_STEP.items():
+        for each in words:
+            assert each in steps[str(number)], (number, each)
+    resume = next(line for line in text.split("\n") if line.startswith("| `resume`"))
+    assert "without `-b`" in resume and "then 7 to 11" in resume
+
+
+def agents() -> list[Path]:
+    return sorted([*PLUGIN.glob("agents/*.md"), *PLUGIN.glob("languages/*/agents/*.md")])
+
+
+def optimizers() -> list[Path]:
+    return [
+        path
+        for path in agents()
+        if path.stem.rpartition("-")[2] in ("deep", "cpu", "memory", "async", "structure")
+    ]
+
+
+@pytest.mark.parametrize("path", agents(), ids=lambda path: str(path.relative_to(PLUGIN)))
+def test_every_agent_is_sent_to_the_base_protocol_first(path: Path) -> None:
+    inputs = read(path).split("## Inputs\n")[1].split("\n## ")[0]
+    assert "${CLAUDE_PLUGIN_ROOT}/references/shared/agent-base-protocol.md" in inputs
+
+
+@pytest.mark.parametrize("path", optimizers(), ids=lambda path: str(path.relative_to(PLUGIN)))
+def test_optimizers_profile_first_and_again_after_every_keep(path: Path) -> None:
+    text = read(path)
+    assert re.search(r"^1\. \*\*Baseline before any(thing else| change)", text, re.MULTILINE)
+    assert "**After every keep profile again**" in text
+    assert "in the root's `.codeflash/`: `bench/`, `raw/`, `results.tsv`, `HANDOFF.md`" in text
+    if path.stem.endswith("-deep"):
+        assert "**Researcher alongside**" in text and "in the background" in text
+        assert "**Dispatch** (allowed, not required)" in text and "go on profiling" in text
+
+
+def commands() -> list[tuple[str, str]]:
+    """Every line of a text that runs ab.py, with the page it is on."""
+    found = []
+    for path in sorted(PLUGIN.rglob("*.md")):
+        for line in read(path).split("\n"):
+            if "/scripts/ab.py" in line:
+                found.append((str(path.relative_to(PLUGIN)), line.strip()))
+    return found
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The root of the repository that the texts talk about, with the work trees beside it."""
+    for name in ("shop-codeflash", "shop-before", "shop-base", "shop-pr", "review-base", "review-head"):
+        (tmp_path / name).mkdir()
+    bench = tmp_path / "shop" / ".codeflash" / "bench"
+    bench.mkdir(parents=True)
+    for name in ("target", "load", "serve", "day", "shippable"):
+        (bench / f"{name}.py").touch()
+        (bench / f"{name}.mjs").touch()
+    monkeypatch.chdir(tmp_path / "shop")
+    return tmp_path / "shop"
+
+
+@pytest.mark.parametrize(("page", "line"), commands())
+def test_every_measuring_command_of_the_texts_can_be_run(page: str, line: str, shop: Path) -> None:
+    words = shlex.split(line)
+    options = ab.parse(words[words.index("${CLAUDE_PLUGIN_ROOT}/scripts/ab.py") + 1 :])
+    if options.script or options.module:
+        assert options.python == str(shop / ".venv" / "bin" / "python"), (
+            "the project's interpreter is measured"
+        )
+    else:
+        program, workload = shlex.split(options.command)
+        assert program == "node" and (options.before / workload).resolve().is_file()
+        assert (options.before / workload).resolve().is_relative_to(shop), "one file, outside both trees"
+    assert options.raw == "" or options.raw.startswith(".codeflash/raw/")
+
+
+def test_there_are_measuring_commands_in_both_languages() -> None:
+    pages = {page.split("/")[1] for page, _ in commands() if page.startswith("languages/")}
+    assert pages == {"python", "javascript"} and len(commands()) >= 15
