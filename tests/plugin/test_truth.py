@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import events
 from engine.agents import clean_up
 from engine.brief import DOMAIN_CHOICES, MODES, BriefLimits
 from engine.measure import gate, guard, judge, stats
@@ -49,6 +50,33 @@ def test_clean_up_keeps_what_the_engines_clean_up_keeps() -> None:
     assert for_good | undecided == set(clean_up.PRESERVED)
     removed = next(line for line in lines if "It removes" in line)
     assert not (for_good | undecided) & set(re.findall(r"`([\w.-]+)`", removed))
+    kept = next(line for line in lines if line.startswith("So it keeps"))
+    assert all(folder in kept and folder not in removed for folder in ("`bench/`", "`raw/`", "`venv/`"))
+
+
+def test_every_state_file_has_a_whole_example_in_both_builds() -> None:
+    """The build holds each to its strict form; here only that an agent finds one to copy."""
+    base = [*PLUGIN.glob("agents/*.md"), *SHARED.glob("*.md")]
+    for language in ROUTERS:
+        pages = [*base, *PLUGIN.glob(f"languages/{language}/agents/*.md")]
+        named = {
+            name
+            for page in pages
+            for name in re.findall(r"^`{3,}\w+ ([\w-]+\.(?:md|tsv))$", read(page), re.MULTILINE)
+        }
+        assert named == set(LIMITS)
+
+
+def test_the_classes_of_a_discard_are_the_engines() -> None:
+    stated = re.search(r"reason_class`` is ([\w, ]+) or (\w+)", str(events.ExperimentDiscarded.__doc__))
+    assert stated is not None
+    engine = {*stated.group(1).split(", "), stated.group(2)}
+    rule = next(
+        line for line in read(SHARED / "handoff-template.md").split("\n") if "Class of a discard" in line
+    )
+    assert set(re.findall(r"`([\w ]+)`", rule)) == engine | {"conventions"}
+    tree = read(SHARED / "experiment-loop-base.md").split("```text\n")[1].split("```")[0]
+    assert set(re.findall(r"discard \(([\w ]+)\)", tree)) <= engine | {"conventions"}
 
 
 def test_the_review_has_the_engines_passes_and_verdicts() -> None:
@@ -67,6 +95,7 @@ def test_the_loop_ends_where_the_engines_loop_ends() -> None:
     limits = BriefLimits()
     assert limits.plateau == 3 and "**Three consecutive discards**" in text
     assert limits.tries_per_target == 8 and "At most eight tries a target" in text
+    assert "session that ended at its plateau the count begins at zero" in text
 
 
 def test_the_skill_knows_the_engines_modes_and_domains() -> None:
@@ -212,3 +241,14 @@ def test_every_measuring_command_of_the_texts_can_be_run(page: str, line: str, s
 def test_there_are_measuring_commands_in_both_languages() -> None:
     pages = {page.split("/")[1] for page, _ in commands() if page.startswith("languages/")}
     assert pages == {"python", "javascript"} and len(commands()) >= 15
+
+
+PROFILED = re.compile(r"unified-profiling-script\.py\" --|-m memray |-X importtime -c \"import PACKAGE\"` ")
+
+
+def test_what_profiles_the_project_is_started_by_its_interpreter() -> None:
+    """In agents and skills, which are acted on; the guides also name the options by themselves."""
+    pages = [*PLUGIN.glob("languages/python/agents/*.md"), *PLUGIN.glob("languages/python/skills/*/*.md")]
+    lines = [line for page in pages for line in read(page).split("\n") if PROFILED.search(line)]
+    assert len(lines) >= 8
+    assert [line for line in lines if ".venv/bin/python" not in line] == []
