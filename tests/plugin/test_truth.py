@@ -252,3 +252,11 @@ def test_what_profiles_the_project_is_started_by_its_interpreter() -> None:
     lines = [line for page in pages for line in read(page).split("\n") if PROFILED.search(line)]
     assert len(lines) >= 8
     assert [line for line in lines if ".venv/bin/python" not in line] == []
+
+
+def test_what_imports_the_project_leaves_no_byte_code_in_its_trees() -> None:
+    pages = [*PLUGIN.glob("languages/python/agents/*.md"), *PLUGIN.glob("languages/python/skills/*/*.md")]
+    pages.append(PLUGIN / "languages" / "python" / "references" / "agent-base-protocol.md")
+    lines = [line for page in pages for line in read(page).split("\n") if re.search(r"\bPYTHONPATH=", line)]
+    assert len(lines) >= 7
+    assert [line for line in lines if "PYTHONPYCACHEPREFIX=/tmp/shop-pyc PYTHONPATH=" not in line] == []
