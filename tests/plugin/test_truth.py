@@ -154,6 +154,7 @@ IN_STEP = {
     7: ("`run_in_background: false`", "The baseline is its first act"),
     9: ("After `[complete]`, and only then", "`run_in_background: false`"),
     10: ("after the review and never before it",),
+    8: ("no second optimizer on the same files",),
     11: ("Nothing is started after it: the session-end hook follows",),
 }
 """What a router's steps must say for the seven guarantees to bind where somebody acts on them."""
@@ -168,6 +169,34 @@ def test_the_guarantees_are_in_the_routers_steps(language: str) -> None:
             assert each in steps[str(number)], (number, each)
     resume = next(line for line in text.split("\n") if line.startswith("| `resume`"))
     assert "without `-b`" in resume and "then 7 to 11" in resume
+
+
+SAID = {
+    "agents/codeflash.md": (
+        "The session-start hook has already run when you act",
+        "Detection comes before any talk of a domain",
+    ),
+    "agents/codeflash-review.md": ("After the optimizer's `[complete]` and before clean-up",),
+    "agents/codeflash-researcher.md": ("**Never run a timer, a profiler or the test suite.**",),
+    **{
+        f"languages/{language}/agents/codeflash-setup.md": (
+            "Optimizers start when you have finished, not before",
+        )
+        for language in ("python", "javascript")
+    },
+    "languages/python/agents/codeflash-ci.md": (
+        "after the last experiment, before clean-up",
+        "Clean up; answer; start nothing after it",
+        "New profile after each keep",
+    ),
+}
+"""The same order, said to those whom it binds besides the routers and the optimizers."""
+
+
+@pytest.mark.parametrize("place", SAID)
+def test_the_order_is_said_to_whom_it_binds(place: str) -> None:
+    for words in SAID[place]:
+        assert words in read(PLUGIN / place), words
 
 
 def agents() -> list[Path]:
@@ -193,6 +222,7 @@ def test_optimizers_profile_first_and_again_after_every_keep(path: Path) -> None
     text = read(path)
     assert re.search(r"^1\. \*\*Baseline before any(thing else| change)", text, re.MULTILINE)
     assert "**After every keep profile again**" in text
+    assert "`codeflash-researcher`" in text and "in the background" in text
     assert "in the root's `.codeflash/`: `bench/`, `raw/`, `results.tsv`, `HANDOFF.md`" in text
     if path.stem.endswith("-deep"):
         assert "**Researcher alongside**" in text and "in the background" in text
