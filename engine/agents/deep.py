@@ -15,6 +15,7 @@ from engine.agents import (
     bundling,
     cpu,
     experiment,
+    foreseeing,
     memory,
     notebook,
     proposing,
@@ -126,7 +127,13 @@ def _tries(run: Run, target: Target) -> int:
 
 
 def _prescreened(run: Run, target: Target, candidate: Candidate) -> Generator[e.Event, None, bool]:
-    screen = yield from experiment.prescreen(run, target, candidate)
+    """Whether it may become an experiment. One without evidence ahead, or without gain on a quick look, may not."""
+    why = foreseeing.no_evidence(run.profile, target, candidate)
+    screen = (
+        experiment.Screen(False, why, None)
+        if why
+        else (yield from experiment.prescreen(run, target, candidate))
+    )
     if screen.survives:
         return True
     run.tried_keys.add(candidate.key)

@@ -75,7 +75,8 @@ class Driver:
             data = self.tool.result()
             report = {
                 "data": data, "notes": self.notes, "tests": self.tests, "failed": self.failed, "partial": partial,
-                "body_seconds": self.body_seconds, "phases": self.phases, "python": list(sys.version_info[:3]),
+                "body_seconds": self.body_seconds, "phases": self.phases, "rested": len(self.rested),
+                "python": list(sys.version_info[:3]),
             }
             path = os.path.join(self.options["out"], self.tool.name + ".json")
             with open(path + ".part", "w", encoding="utf-8") as stream:

@@ -44,7 +44,8 @@ class Profile:
 
     ``functions`` are sorted by own CPU share, ``memory`` by own peak, ``asynchronous`` and ``modules`` by share; a
     dimension that was not asked for, or whose profiler failed (``notes`` say which), has no rows. ``import_ns`` is the
-    total of every module imported. ``highest_bytes`` and ``peak_rss`` are of the whole workload.
+    total of every module imported. ``whole`` says that every test was watched to its end, so that a function without a
+    row is one that no test calls. ``highest_bytes`` and ``peak_rss`` are of the whole workload.
     """
 
     commit: str
@@ -66,6 +67,7 @@ class Profile:
     python: tuple[int, int] = (0, 0)
     installed: frozenset[str] = frozenset()
     import_roots: tuple[str, ...] = (".",)
+    whole: bool = False
 
     def target_ids(self) -> Iterator[str]:
         """Every function that ran, then every module of the repo that was imported; each once, in table order."""
@@ -79,6 +81,10 @@ class Profile:
     def row(self, target_id: str) -> FunctionRow | None:
         """The CPU row of a function, None when it never ran."""
         return self._by_id.get(target_id)
+
+    def called(self, target_id: str) -> bool | None:
+        """Whether a test or benchmark calls this function; None when that is not known."""
+        return True if target_id in self._by_id else (False if self.whole else None)
 
     def module_of(self, path: str) -> str:
         """The import name of a file of the repo."""
@@ -203,7 +209,15 @@ def _tables(
         python=_minor(environment.python_version),
         installed=frozenset(environment.installed),
         import_roots=environment.import_roots or (".",),
+        whole=_watched_all(counts, reports["record"]),
     )
+
+
+def _watched_all(counts: Report, record: Report) -> bool:
+    """Whether the recorder saw every test to its end, or the exact counts complete what it left out."""
+    if record.data and not record.partial and not record.rested:
+        return True
+    return bool(counts.data) and not counts.partial and counts.sources == ("test",)
 
 
 def _run_tools(bench: Bench, scope: Scope, domains: Sequence[str]) -> dict[str, Report]:

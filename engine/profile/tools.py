@@ -35,6 +35,7 @@ class Report:
     failed: int = 0
     seconds: float = 0.0
     partial: bool = False
+    rested: int = 0
     peak_rss: int | None = None
 
     @property
@@ -125,6 +126,7 @@ def _report(tool: str, raw: dict[str, Any], done: Completed) -> Report:
         failed=int(raw["failed"]),
         seconds=done.wall_seconds,
         partial=bool(raw["partial"]),
+        rested=int(number(raw, "rested")),
         peak_rss=done.peak_rss_bytes,
     )
 

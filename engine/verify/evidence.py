@@ -10,7 +10,7 @@ LEVELS = ("E0", "E1", "E2", "E3")
 """E3: recorded and perturbed calls agree. E2: invented inputs only. E1: tests execute every changed line. E0: none."""
 
 _NEEDED = {"exact": "E1", "guarded": "E2", "numeric": "E3"}
-_BY_TESTS = ("async", "structure")
+BY_TESTS = ("async", "structure")
 
 
 class Cancelled(Exception):
@@ -36,7 +36,7 @@ class Evidence:
 
 def needed(tier: str, domain: str) -> str:
     """The least level that keeps a change. Async and structure rest on tests plus order of effects and public names."""
-    if domain in _BY_TESTS and tier != "numeric":
+    if domain in BY_TESTS and tier != "numeric":
         return "E1"
     return _NEEDED.get(tier, "E3")
 

@@ -74,7 +74,11 @@ def is_check(path: str) -> bool:
 
 def changed_lines(*, before: Path, after: Path, path: str) -> ChangedLines:
     """The new or changed lines of ``path`` that the interpreter can stop at, and that can run at all."""
-    old, new = text_of(before / path), text_of(after / path)
+    return lines_changed(text_of(before / path), text_of(after / path), path)
+
+
+def lines_changed(old: str, new: str, path: str) -> ChangedLines:
+    """The same of two texts of one file."""
     matcher = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False)
     touched: set[int] = set()
     for tag, _, _, first, last in matcher.get_opcodes():
