@@ -3,8 +3,9 @@
     expected g = 1 / (1 - s + s / k)        s share, k the rule's usual gain
     score      = ln(g) x P(keep) x evidence weight x domain weight / seconds
 
-A row's score is that of its best rule. Shares are rounded to a hundredth, which is as fine as the sampler sees, so that
-two profiles of one commit rank alike. A row whose bound is under the noise floor is shown and scores 0.
+A row's score is that of its best rule. Shares are rounded to a hundredth, which is as fine as the sampler sees, and rows
+whose scores differ by no more than the noise of their shares are a tie, so that two profiles of one commit rank alike.
+A row whose bound is under the noise floor is shown and scores 0.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ NO_RULE = "no known rewrite applies"
 NO_EVIDENCE = "no test or benchmark reaches it"
 LEAST_PEAK_BYTES = 1 << 20
 MOST_SHARE = 0.99
+SAMPLES = 250
+"""As many samples a share rests on at least: its noise is that of so many throws of a coin."""
+LEAST_NOISE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +87,38 @@ def rank(
         )
         for row in rows
     ]
-    return sorted(targets, key=_order)
+    return list(_ties_by_place(sorted(targets, key=_order)))
+
+
+def _ties_by_place(targets: Sequence[Target]) -> Iterator[Target]:
+    """Best first. What cannot be told from the best that is left is a tie with it, and goes by path, line and rule."""
+    scored = [(each, *_score_range(each)) for each in targets if each.score > 0]
+    while scored:
+        least = scored[0][1]
+        yield from sorted((each for each, _, most in scored if most >= least), key=_place)
+        scored = [row for row in scored if row[2] < least]
+    yield from (each for each in targets if each.score <= 0)
+
+
+def _score_range(target: Target) -> tuple[float, float]:
+    """The score with the share at either end of what noise may have made of it."""
+    share, gain = target.share, target.expected
+    if not share or gain is None or gain <= 1:
+        return target.score, target.score
+    noise = max(LEAST_NOISE, math.sqrt(share * (1 - share) / SAMPLES))
+    removed = (1 - 1 / gain) / share  # of the target, by the rule: gain = 1 / (1 - share x removed)
+    unit = target.score / math.log(gain)
+    low, high = max(share - noise, 0.0), min(share + noise, MOST_SHARE)
+    return -unit * math.log(1 - low * removed), -unit * math.log(1 - high * removed)
+
+
+def _place(target: Target) -> tuple[str, int, str, str]:
+    return target.path, target.line, target.rules[0] if target.rules else "", target.domain
 
 
 def _order(target: Target) -> tuple[float, float, str, int, str, str]:
     unscored = -(target.share or 0.0) if target.score <= 0 else 0.0
-    first = target.rules[0] if target.rules else ""
-    return (-target.score, unscored, target.path, target.line, first, target.domain)
+    return (-target.score, unscored, *_place(target))
 
 
 def _rows(profile: Profile, domain: str) -> Iterator[_Row]:

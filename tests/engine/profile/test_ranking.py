@@ -210,6 +210,32 @@ def test_shares_closer_than_the_sampler_sees_rank_alike() -> None:
     assert orders == [["a", "b"], ["a", "b"]]
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [((0.30, 0.32), (0.33, 0.29)), ((0.94, 0.95), (0.96, 0.94)), ((0.02, 0.03), (0.02, 0.01))],
+)
+def test_two_profiles_that_differ_by_noise_rank_alike(
+    first: tuple[float, float], second: tuple[float, float]
+) -> None:
+    orders = []
+    for a, b in (first, second):
+        profile = made(function("a", a, line=1), function("b", b, line=2))
+        rules = {"a.py::a": [prior()], "a.py::b": [prior()]}
+        found = rank(profile, domain="cpu", rules=rules, history=History(), floor=0.001)
+        orders.append([t.qualname for t in found])
+    assert orders == [["a", "b"], ["a", "b"]]
+
+
+def test_what_can_be_told_apart_goes_by_its_score_and_not_by_its_place() -> None:
+    names = ["a", "b", "c", "d"]
+    profile = made(
+        *(function(n, s, line=i) for i, (n, s) in enumerate(zip(names, (0.1, 0.31, 0.3, 0.6), strict=True)))
+    )
+    rules = {f"a.py::{name}": [prior()] for name in names}
+    found = rank(profile, domain="cpu", rules=rules, history=History(), floor=0.02)
+    assert [t.qualname for t in found] == ["d", "b", "c", "a"]
+
+
 def test_an_unknown_share_is_unknown_not_zero() -> None:
     (target,) = rank(
         made(FunctionRow(id="a.py::f", path="a.py", qualname="f", line=1)),
