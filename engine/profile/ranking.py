@@ -3,8 +3,8 @@
     expected g = 1 / (1 - s + s / k)        s share, k the rule's usual gain
     score      = ln(g) x P(keep) x evidence weight x domain weight / seconds
 
-A row's score is that of its best rule. Shares are rounded to a hundredth, which is as fine as the sampler sees, and rows
-whose scores differ by no more than the noise of their shares are a tie, so that two profiles of one commit rank alike.
+A row's score is that of its best rule. Shares are rounded to a hundredth, which is as fine as the sampler sees, and
+rows whose scores differ by no more than the noise of their shares are a tie: two profiles of one commit rank alike.
 A row whose bound is under the noise floor is shown and scores 0.
 """
 
@@ -37,8 +37,6 @@ LEAST_NOISE = 0.01
 class RulePrior:
     """A rule that proposes something for a target: its usual ``gain`` as a ratio and the cost of one try in seconds.
 
-    ``calls``: the rule also removes or overlaps calls of the repo's own functions, so that the inclusive share is at
-    stake. None is the usual of the rule's domain: yes for awaiting and importing, no for CPU and memory.
     ``key`` identifies the proposal among those not to be tried again.
     """
 
@@ -46,7 +44,6 @@ class RulePrior:
     domain: str
     gain: float
     seconds: float = 20.0
-    calls: bool | None = None
     key: str = ""
 
 
@@ -190,7 +187,7 @@ def _target(
 
 def _with_rules(plain: Target, row: _Row, scored: list[tuple[float, RulePrior]], floor: float) -> Target:
     score, best = scored[0]
-    share = _share(row, best)
+    share = _share(row)
     bound = _bound(share)
     note = plain.note
     if bound is not None and bound < 1 + floor:
@@ -209,15 +206,15 @@ def _with_rules(plain: Target, row: _Row, scored: list[tuple[float, RulePrior]],
 
 
 def _score(row: _Row, prior: RulePrior, history: History) -> float:
-    g = _expected(_share(row, prior), prior.gain)
+    g = _expected(_share(row), prior.gain)
     if g is None or g <= 1 or prior.seconds <= 0:
         return 0.0
     return math.log(g) * history.p_keep(prior.rule) / prior.seconds
 
 
-def _share(row: _Row, prior: RulePrior) -> float | None:
-    calls = row.domain in ("async", "structure") if prior.calls is None else prior.calls
-    return _rounded(row.reach if calls else row.own)
+def _share(row: _Row) -> float | None:
+    """What a rewrite can win: of waiting and importing also what lies below, of CPU and memory the row's own."""
+    return _rounded(row.reach if row.domain in ("async", "structure") else row.own)
 
 
 def _rounded(share: float | None) -> float | None:

@@ -107,14 +107,15 @@ def test_the_best_rule_comes_first_and_skipped_keys_do_not_count() -> None:
     assert target.rules == ("large", "small")
 
 
-def test_a_rule_that_removes_calls_is_judged_by_the_inclusive_share() -> None:
-    profile = made(function("f", 0.01, reach=0.8))
-    own = rank(profile, domain="cpu", rules={"a.py::f": [prior()]}, history=History(), floor=0.02)[0]
-    calls = rank(
-        profile, domain="cpu", rules={"a.py::f": [prior(calls=True)]}, history=History(), floor=0.02
-    )[0]
-    assert own.score == 0.0 and own.share == 0.01
-    assert calls.score > 0 and calls.share == 0.8 and calls.bound == pytest.approx(5)
+def test_what_lies_below_counts_for_waiting_and_importing_alone() -> None:
+    profile = replace(deep(), functions=(function("f", 0.01, reach=0.8),))
+    rules = {
+        "a.py::f": [prior(domain="cpu"), prior(domain="async")],
+        "a.py::<module>": [prior(domain="structure")],
+    }
+    found = rank(profile, domain="deep", rules=rules, history=History(), floor=0.02)
+    shares = {t.domain: t.share for t in found if t.rules}
+    assert shares == {"cpu": 0.01, "async": 0.5, "structure": 0.5}
 
 
 def deep() -> Profile:
