@@ -48,6 +48,11 @@ class Target:
     def id(self) -> str:
         return f"{self.path}::{self.qualname}"
 
+    @property
+    def words(self) -> str:
+        """The name in a sentence for people: the function's, or which module is meant."""
+        return f"module {self.path}" if self.qualname == "<module>" else self.qualname
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:

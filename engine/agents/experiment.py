@@ -346,9 +346,14 @@ def hypothesis(target: Target, candidate: Candidate) -> str:
     obligations = "; ".join(candidate.proposal.obligations)
     wrong = f" It would be wrong if this does not hold: {obligations}." if obligations else ""
     return (
-        f"{target.qualname} takes {share}. {candidate.proposal.claim}. "
+        f"{_opening(target)} takes {share}. {candidate.proposal.claim}. "
         f"This rewrite usually gives {candidate.rule.gain:.2f}× where it applies.{wrong}"
     )
+
+
+def _opening(target: Target) -> str:
+    """The target as the first words of a sentence: a function keeps its own letters."""
+    return target.words if target.words == target.qualname else f"Module {target.path}"
 
 
 def _thing(domain: str) -> str:
@@ -366,7 +371,7 @@ def unified(candidate: Candidate) -> str:
 
 def commit_message(base: Attempt, measured: Measurement) -> str:
     return (
-        f"perf({base.target.qualname}): {base.title}\n\n{base.hypothesis}\n\n"
+        f"perf({base.target.words}): {base.title}\n\n{base.hypothesis}\n\n"
         f"Measured: {numbers(measured)}.\nRule: {base.pattern} ({base.tier})."
     )
 

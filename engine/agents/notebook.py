@@ -193,9 +193,9 @@ def learning_of(run: Run, attempt: Attempt) -> e.LearningNoted:
         else attempt.reason_class or "not measured"
     )
     if attempt.status == "keep":
-        claim = f"{attempt.pattern} on {attempt.target.qualname} pays: {attempt.title}"
+        claim = f"{attempt.pattern} on {attempt.target.words} pays: {attempt.title}"
     else:
-        claim = f"{attempt.pattern} on {attempt.target.qualname} does not pay: {attempt.reason or attempt.reason_class}"
+        claim = f"{attempt.pattern} on {attempt.target.words} does not pay: {attempt.reason or attempt.reason_class}"
     return e.LearningNoted(
         number=attempt.number,
         domain=attempt.target.domain,

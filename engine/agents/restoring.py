@@ -18,7 +18,7 @@ from engine.values import DOMAINS, Measurement, RecoveredKeep, Target
 from engine.workspace import CommitInfo
 from engine.workspace.history import changed_files, parent
 
-SUBJECT = re.compile(r"perf\((?P<qualname>[^)]+)\): (?P<title>.*)")
+SUBJECT = re.compile(r"perf\((?P<words>[^)]+)\): (?P<title>.*)")
 DOMAIN_OF = {"cpu": "cpu", "peak": "memory", "wall": "async", "import": "structure"}
 """What was measured names the domain when no row does."""
 
@@ -77,9 +77,14 @@ def _from_commit(run: Run, commit: CommitInfo, number: int) -> Kept:
     """A keep changes one file, and its subject names the function; the rest is not known."""
     paths = changed_files(run.workspace, parent(run.workspace, commit.sha), commit.sha)
     said = SUBJECT.fullmatch(commit.subject)
-    target = f"{paths[0]}::{said['qualname']}" if said and len(paths) == 1 else ""
+    target = _said_target(paths[0], said["words"]) if said and len(paths) == 1 else ""
     title = said["title"] if said else commit.subject
     return Kept(experiment=str(number), commit=commit.sha, target=target, title=title)
+
+
+def _said_target(path: str, words: str) -> str:
+    module = Target(path=path, qualname="<module>", line=1, domain="structure")
+    return module.id if words == module.words else f"{path}::{words}"
 
 
 def _attempt(commit: CommitInfo, kept: Kept, row: Row | None) -> Attempt:

@@ -26,7 +26,7 @@ def report(run: Run) -> Iterator[e.Event]:
     """The end of a scan: what to do next, nothing changed."""
     domain = recommend(run.targets)
     worth = [t for t in run.targets if t.score > 0]
-    top = ", ".join(f"{t.qualname} ({t.domain})" for t in worth[:3]) or "no target with a known rewrite"
+    top = ", ".join(f"{t.words} ({t.domain})" for t in worth[:3]) or "no target with a known rewrite"
     yield e.ScanReported(
         domain=domain,
         targets=tuple(run.targets),

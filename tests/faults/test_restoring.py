@@ -37,7 +37,11 @@ def test_every_commit_becomes_a_keep_from_the_best_source(tmp_path: Path) -> Non
     assert [each.commit for each in found.attempts] == shas
     assert [each.number for each in found.attempts] == [1, 2, 3, 4]
     assert [each.uid for each in found.attempts] == ["u1", "u2", "u3", "u4"]
-    assert [each.target.id for each in found.attempts] == [f"{WORDS}::known"] * 3 + ["::"]
+    assert [each.target.id for each in found.attempts] == [
+        *[f"{WORDS}::known"] * 2,
+        f"{WORDS}::<module>",
+        "::",
+    ]
     assert [each.target.domain for each in found.attempts] == ["memory", "memory", "cpu", "cpu"]
     ratios = [each.measurement.ratio if each.measurement else None for each in found.attempts]
     assert ratios == [2.0, 4.0, None, None]
@@ -57,7 +61,8 @@ def commit(run, folder: Path, number: int) -> str:
     files = {WORDS: text} if number < 4 else {WORDS: text, "tiny/__init__.py": b"# 4\n"}
     for name, content in files.items():
         (tree / name).write_bytes(content)
-    subject = f"perf(known): Change {number}" if number < 4 else "A commit of somebody else"
+    place = f"module {WORDS}" if number == 3 else "known"
+    subject = f"perf({place}): Change {number}" if number < 4 else "A commit of somebody else"
     made: str = run.workspace.commit(
         tree=tree, files=files, message=f"{subject}\n\nWhy", experiment=f"u{number}"
     )
