@@ -100,15 +100,19 @@ def read(text: str, *, cap: int | None = None) -> Diff:
     lines = text.splitlines(keepends=True)
     hidden = max(0, len(lines) - limit)
     if hidden:
-        return Diff(plain="".join(lines[:limit]), hidden=hidden)
+        return Diff(plain=_cut_lines(lines[:limit]), hidden=hidden)
     try:
         patch = PatchSet.from_string(text)
     except (UnidiffParseError, ValueError, IndexError):
-        return Diff(plain=text)
+        return Diff(plain=_cut_lines(lines))
     if text.strip() and not patch:
-        return Diff(plain=text)
+        return Diff(plain=_cut_lines(lines))
     colour = len(lines) <= HIGHLIGHT_LINES
     return Diff(files=[_file(each, colour) for each in patch])
+
+
+def _cut_lines(lines: Iterable[str]) -> str:
+    return "\n".join(line.rstrip("\r\n")[:LINE_CHARS] for line in lines)
 
 
 def _file(patched: object, colour: bool) -> File:

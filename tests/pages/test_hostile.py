@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -173,6 +174,11 @@ def test_a_diff_is_text_and_bounded() -> None:
     diff = read(f"--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-{ATTACK}\n+{ATTACK} more\n")
     html = "".join(row.html for row in diff.files[0].rows)
     assert "<script" not in html and diff.added == diff.removed == 1 and "<mark>" in html
+    for name, text in (("x.py", "a <b> c & d"), ("x.unknown", ATTACK)):
+        html = "".join(
+            row.html for row in read(f"--- a/{name}\n+++ b/{name}\n@@ -0,0 +1 @@\n+{text}\n").files[0].rows
+        )
+        assert "&lt;" in html and not re.search(r"<(?!/?span\b)", html), name
     assert read("not a diff " + ATTACK).plain and read("+\n" * 50, cap=10).hidden == 40
     many = "--- a/x.py\n+++ b/x.py\n@@ -0,0 +1,6000 @@\n" + "+x = 1\n" * 6000
     assert read(many).added == 6000

@@ -1,4 +1,4 @@
-"""What a page says about rows that differ: units, folded rows, findings at their line. Read from the rendered page."""
+"""What a page says about rows that differ: units, folded rows. Read from the rendered page."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import pytest
 from django.utils import timezone
 
 from engine import events as e
-from reviews_app.models import Review, ReviewFinding
-from sessions_app import actions, folders
-from sessions_app.models import Experiment, ExperimentDetail, Session
+from reviews_app.models import Review
+from sessions_app import actions
+from sessions_app.models import Session
 from sessions_app.prose import prose
 from tests import story
-from tests.conftest import git
 from tests.pages import builder
 from tests.pages.test_access import decision
 
@@ -57,80 +56,6 @@ def test_each_experiment_names_the_unit_of_its_own_numbers(world, sign_in):
     assert "868 → 781 ms" in _row(page, 1)
     assert "30.4 → 23.6 MiB" in _row(page, 2)
     assert "1.36 → 0.0112 ms" in _row(page, 3)
-
-
-OLDER = """--- a/pkg/one.py
-+++ b/pkg/one.py
-@@ -10,3 +10,3 @@
- def one():
--    return list(x for x in y)
-+    return [x for x in y]
- # the end
-"""
-NEWER = """--- a/pkg/one.py
-+++ b/pkg/one.py
-@@ -1,2 +1,4 @@
- import os
-+import re
-+import sys
- import time
-"""
-
-
-def _reviewed(world) -> Session:
-    """A finished session whose last two kept changes are OLDER and NEWER, and one open finding."""
-    session = builder.finished(world.mia, world.repo)
-    keeps = list(Experiment.objects.filter(session=session, status="keep").order_by("-number")[:2])
-    for experiment, diff in zip(keeps, (NEWER, OLDER), strict=True):
-        ExperimentDetail.objects.filter(experiment=experiment).update(diff=diff)
-    return session
-
-
-def _commits(page: str) -> dict[str, str]:
-    """The text of each commit's part of the page, by experiment number."""
-    parts = re.split(r'<details class="pass commit" id="commit-(\d+)"', page)[1:]
-    return dict(zip(parts[::2], parts[1::2], strict=True))
-
-
-@pytest.mark.django_db
-def test_a_finding_stands_under_the_commit_that_wrote_its_line(world, sign_in):
-    session = _reviewed(world)
-    finding = ReviewFinding.objects.get(review_pass__review__session=session, state="open")
-    ReviewFinding.objects.filter(pk=finding.pk).update(path="pkg/one.py", line=13)
-    page = sign_in(world.bob).get(f"/sessions/{session.pk}/review/").content.decode()
-    holding = {n: text for n, text in _commits(page).items() if finding.title in text}
-    assert list(holding) == ["16"], "the newer change only moved the line from 11 to 13"
-    before, after = holding["16"].split(finding.title)
-    assert before.rindex('class="add"') > before.rindex('class="del"') and "# the end" in after
-
-
-@pytest.mark.django_db
-def test_a_finding_without_a_shown_line_stands_at_the_head_of_its_file(world, sign_in):
-    session = _reviewed(world)
-    finding = ReviewFinding.objects.get(review_pass__review__session=session, state="open")
-    ReviewFinding.objects.filter(pk=finding.pk).update(path="pkg/one.py", line=400)
-    page = sign_in(world.bob).get(f"/sessions/{session.pk}/review/").content.decode()
-    holding = {n: text for n, text in _commits(page).items() if finding.title in text}
-    assert list(holding) == ["19"]
-    assert holding["19"].index("file-note") < holding["19"].index(finding.title) < holding["19"].index("@@")
-
-
-@pytest.mark.django_db
-def test_the_whole_change_comes_from_the_session_clone(world, sign_in, source):
-    session = builder.finished(world.mia, world.repo)
-    base = git(source, "rev-parse", "HEAD")
-    (source / "pkg" / "__init__.py").write_text("def one():\n    return 2\n", encoding="utf-8")
-    git(source, "commit", "-q", "-am", "Second")
-    head = git(source, "rev-parse", "HEAD")
-    client, address = sign_in(world.bob), f"/sessions/{session.pk}/review/changes/?changes=all"
-    Session.objects.filter(pk=session.pk).update(base=base, head=head)
-    gone = client.get(address).content.decode()
-    assert "not on this machine any more" in gone and "diff-wrap" not in gone
-    clone = folders.clone_of(session.pk)
-    clone.parent.mkdir(parents=True, exist_ok=True)
-    git(source, "clone", "-q", "--bare", str(source), str(clone))
-    found = client.get(address).content.decode()
-    assert "pkg/__init__.py" in found and 'class="add"' in found and found.count("data-file=") == 1
 
 
 @pytest.mark.django_db
