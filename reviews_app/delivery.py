@@ -39,6 +39,7 @@ def _problem(decision: Decision) -> str:
 
 def _fetch(decision: Decision) -> Receipt:
     from engine import workspace
+    from engine.workspace.git import GitFailed
 
     session = decision.session
     try:
@@ -48,7 +49,12 @@ def _fetch(decision: Decision) -> Receipt:
             branch=session.branch,
             head=decision.head,
         )
-    except (workspace.WorkspaceError, OSError) as error:
+    except (GitFailed, OSError) as error:
+        said = (
+            f"Git could not bring {session.branch} into {session.repo.source}. No branch there was changed."
+        )
+        return _receipt(decision, "failed", f"{said}\n{error}")
+    except workspace.WorkspaceError as error:
         return _receipt(decision, "failed", str(error))
     return _receipt(decision, "done", f"The branch {session.branch} is in {session.repo.source}.")
 

@@ -122,7 +122,10 @@ class Decision(models.Model):
 
 
 class Receipt(models.Model):
-    """What happened when an approved branch was brought home: ``done`` with the head, or ``failed`` with the reason."""
+    """What happened when an approved branch was brought home: ``done`` with the head, or ``failed`` with the reason.
+
+    The first line of ``detail`` is a sentence for people; what follows is the raw words of the tool.
+    """
 
     decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="receipts")
     state = models.CharField(max_length=10)
@@ -135,3 +138,11 @@ class Receipt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.state}: {self.detail[:60]}"
+
+    @property
+    def said(self) -> str:
+        return self.detail.partition("\n")[0]
+
+    @property
+    def raw(self) -> str:
+        return self.detail.partition("\n")[2]

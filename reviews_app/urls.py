@@ -12,4 +12,5 @@ urlpatterns = [
     path("sessions/<int:session_pk>/review/", review.detail, name="review"),
     path("sessions/<int:session_pk>/review/changes/", changes.panel, name="review-changes"),
     path("sessions/<int:session_pk>/review/decide/", review.decide, name="decide"),
+    path("sessions/<int:session_pk>/review/bring-home/", review.bring_home, name="bring-home"),
 ]

@@ -65,6 +65,20 @@ def decide(request: HttpRequest, session_pk: int) -> HttpResponse:
     return redirect("review", session_pk)
 
 
+@require_POST
+def bring_home(request: HttpRequest, session_pk: int) -> HttpResponse:
+    """Try again to bring an approved branch home, after what stood in its way was moved."""
+    session = get_session(person(request), session_pk)
+    decision = gate.gate_of(session).decision
+    if decision is None:
+        return _page(request, session, problem="Nobody has approved this head yet.", status=409)
+    try:
+        actions.bring_home_again(user=person(request), decision=decision)
+    except actions.DecisionRefused as error:
+        return _page(request, session, problem=str(error), status=409)
+    return redirect("review", session_pk)
+
+
 def _page(
     request: HttpRequest,
     session: Session,

@@ -25,7 +25,7 @@ OF_SESSION = [
     "experiment",
     "state-file",
 ]
-POSTS = ["session-cancel", "session-resume", "decide", "learning-state"]
+POSTS = ["session-cancel", "session-resume", "decide", "bring-home", "learning-state"]
 OPEN = {"sign-in", "sign-in-link", "sign-out"}
 
 
@@ -33,7 +33,7 @@ def address(name: str, filled: Filled) -> str:
     done = filled.done.pk
     args = {
         "repo": [filled.world.repo.pk], "session": [done], "session-events": [done], "review": [done], "decide": [done],
-        "review-changes": [done],
+        "review-changes": [done], "bring-home": [done],
         "session-cancel": [filled.queued.pk], "session-resume": [done], "session-export": [done, "csv"],
         "session-panel": [done, "chart"], "experiment": [done, 12], "state-file": [done, "results.tsv"],
         "learning-state": [filled.done.learnings.first().pk], "session-list-export": ["csv"], "sign-in-link": ["x"],

@@ -9,8 +9,9 @@ import re
 
 from django.urls import reverse
 
+from sessions_app import folders
 from sessions_app.models import Event, Learning, Repo, Session
-from tests.conftest import World, make_repo
+from tests.conftest import World, git, make_repo
 from tests.pages.conftest import Filled
 from tests.pages.test_access import decision
 
@@ -108,6 +109,43 @@ def test_requesting_changes_opens_the_next_session(filled: Filled, sign_in) -> N
     assert answer["Location"] == later.get_absolute_url() and later.reason == "Name the rounding mode."
     page = client.get(reverse("review", args=[filled.done.pk])).content.decode()
     assert "Changes requested by bob" in page and f"session {later.pk}" in page
+
+
+def test_a_branch_that_could_not_come_home_is_brought_again(filled: Filled, sign_in, source) -> None:
+    session, client = filled.done, sign_in(filled.world.bob)
+    git(source, "checkout", "-q", "-b", session.branch)
+    git(source, "commit", "-q", "--allow-empty", "-m", "Try 1")
+    head = git(source, "rev-parse", "HEAD")
+    clone = folders.clone_of(session.pk)
+    clone.parent.mkdir(parents=True, exist_ok=True)
+    git(source, "clone", "-q", "--bare", str(source), str(away := clone.with_name("away.git")))
+    git(source, "checkout", "-q", "main")
+    git(source, "branch", "-q", "-D", session.branch)
+    Session.objects.filter(pk=session.pk).update(head=head)
+    session.reviews.update(head=head)
+    session.refresh_from_db()
+    client.post(reverse("decide", args=[session.pk]), decision(session, kind="approved"))
+    review = reverse("review", args=[session.pk])
+    page = client.get(review).content.decode()
+    assert "No branch there was changed." in page and "<summary>What git said</summary>" in page
+    assert "git fetch" not in page.split("<details")[0] and page.count("Bring it home again") == 1
+    away.rename(clone)
+    for who, status in ((filled.world.vic, 403), (filled.world.bob, 302)):
+        assert sign_in(who).post(reverse("bring-home", args=[session.pk])).status_code == status
+    assert git(source, "rev-parse", session.branch) == head
+    page = client.get(review).content.decode()
+    assert "The branch is home" in page and "could not be brought home" not in page
+    assert "Bring it home again" not in page
+
+
+def test_nothing_comes_home_that_nobody_approved(filled: Filled, sign_in) -> None:
+    client = sign_in(filled.world.bob)
+    where = reverse("bring-home", args=[filled.done.pk])
+    answer = client.post(where)
+    assert answer.status_code == 409 and b"Nobody has approved this head yet." in answer.content
+    client.post(reverse("decide", args=[filled.done.pk]), decision(filled.done, kind="blocked"))
+    answer = client.post(where)
+    assert answer.status_code == 409 and b"Only an approved branch is brought home." in answer.content
 
 
 def test_a_decision_needs_a_reason_and_a_choice(filled: Filled, sign_in) -> None:
