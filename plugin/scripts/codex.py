@@ -2,6 +2,7 @@
 
     codex.py setup [--enable-review-gate | --disable-review-gate] [--json]
     codex.py review [--wait | --background] [--base REF | --commit SHA] [--json] [what to look at ...]
+    codex.py review -                 the same words on standard input, so that no shell reads them
     codex.py status [JOB] [--wait] [--result] [--cancel] [--json]
 
 Exit status 0, 1 when what was asked for failed, 2 for a wrong call. Standard library only, Python 3.8 or newer.
@@ -11,7 +12,6 @@ import argparse
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import time
@@ -92,7 +92,8 @@ def new_job(kept, target, focus):
         "write": False,
         "status": "queued",
         "phase": "queued",
-        "pid": None,
+        "pid": os.getpid(),
+        "pidStarted": process.started(os.getpid()),
         "createdAt": at,
         "updatedAt": at,
         "logFile": str(kept.jobs / (name + ".log")),
@@ -109,7 +110,6 @@ def start_review(options, kept):
         return failed("codex was not found on PATH; /codex-setup says how to install it. No review was made.")
     job = kept.save(new_job(kept, target, " ".join(options.focus)))
     if options.wait:
-        job.update(pid=os.getpid(), pidStarted=process.started(os.getpid()))
         job = work(kept, job)
         return show_result(job, options.json)
     spawn(kept, job)
@@ -122,8 +122,7 @@ def start_review(options, kept):
 
 def end_politely():
     """A signal to end takes the way of an exception, so that Codex is ended too."""
-    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        signal.signal(number, lambda *_: sys.exit(143))
+    process.on_end(lambda *_: sys.exit(143))
 
 
 def spawn(kept, job):
@@ -137,12 +136,12 @@ def spawn(kept, job):
 
 
 def note_pid(kept, name, pid):
-    """Say who works on the job, unless it has got further meanwhile."""
+    """Say who works on the job: not we who asked for it, unless the worker has said so itself meanwhile."""
     since = process.started(pid)
 
     def put(state):
         for job in state["jobs"]:
-            if job["id"] == name and not job.get("pid"):
+            if job["id"] == name and job.get("pid") == os.getpid():
                 job.update(pid=pid, pidStarted=since)
 
     kept.change(put)
@@ -315,10 +314,22 @@ def parse(words):
     return parser.parse_args(words)
 
 
+def words_of(text):
+    """The words of a person as those of a call: options first, everything from the first other word on as it is."""
+    words, given = text.split(), []
+    while words and words[0].startswith("--"):
+        given.append(words.pop(0))
+        if given[-1] in ("--base", "--commit") and words:
+            given.append(words.pop(0))
+    return [*given, "--", *words] if words else given
+
+
 VERBS = {"setup": setup, "review": start_review, "status": status, "worker": worker}
 
 
 def main(words):
+    if words == ["review", "-"]:
+        words = ["review", *words_of(sys.stdin.read())]
     options = parse(words)
     try:
         return VERBS[options.verb](options, store.open_store(os.getcwd()))

@@ -15,6 +15,7 @@ import companion_process as process
 
 MOST_LINE = 4 << 20
 MOST_OUTPUT = 128 << 20
+LAST_WORDS = 600
 PHASES = {"reasoning": "investigating", "command_execution": "verifying", "file_change": "editing", "agent_message": "finalizing"}
 
 
@@ -23,10 +24,13 @@ class CodexFailed(Exception):
 
 
 class Answer:
-    """``text``: the last message; ``thread``: its id or None; ``usage``: token counts or None; ``odd``: lines not understood."""
+    """``text``: the last message; ``thread``: its id or None; ``usage``: token counts or None; ``odd``: lines not
+    understood; ``last_words``: the end of what it wrote to standard error.
+    """
 
     def __init__(self):
         self.text, self.thread, self.usage, self.odd, self.failure = "", None, None, 0, ""
+        self.last_words = b""
 
 
 def find():
@@ -75,17 +79,16 @@ def execute(prompt, *, folder, seconds, schema=None, on_line=None):
             asked.write(prompt)
             asked.flush()
             asked.seek(0)
-            with open(os.path.join(scratch, "stderr"), "w+b") as errors:
-                return converse([*words, "-"], asked, errors, folder, time.monotonic() + seconds, on_line)
+            return converse([*words, "-"], asked, folder, time.monotonic() + seconds, on_line)
 
 
-def converse(words, asked, errors, folder, until, on_line):
+def converse(words, asked, folder, until, on_line):
     running = subprocess.Popen(
-        words, stdin=asked, stdout=subprocess.PIPE, stderr=errors, cwd=str(folder), start_new_session=True
+        words, stdin=asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=str(folder), start_new_session=True
     )
     since, answer = process.started(running.pid), Answer()
     try:
-        for line in lines_of(running.stdout, until):
+        for line in lines_of(running, until, answer):
             hear(answer, line, on_line)
         running.wait(timeout=max(until - time.monotonic(), 0.1))
     except subprocess.TimeoutExpired:
@@ -93,35 +96,48 @@ def converse(words, asked, errors, folder, until, on_line):
     finally:
         process.end(running.pid, since)
         running.stdout.close()
+        running.stderr.close()
         running.wait()
-    return judged(answer, running.returncode, errors)
+    return judged(answer, running.returncode)
 
 
-def lines_of(pipe, until):
-    """Complete lines until the pipe closes. CodexFailed when time or size runs out; overlong lines are given as ""."""
-    waiting = selectors.DefaultSelector()
-    waiting.register(pipe, selectors.EVENT_READ)
-    rest, total, skipping = b"", 0, False
-    while True:
-        left = until - time.monotonic()
-        if left <= 0:
-            raise CodexFailed("codex gave no answer in time")
-        if not waiting.select(min(left, 1.0)):
-            continue
-        piece = os.read(pipe.fileno(), 1 << 16)
-        total += len(piece)
-        if total > MOST_OUTPUT:
-            raise CodexFailed("codex printed more than %d MB" % (MOST_OUTPUT >> 20))
-        if not piece:
-            if rest and not skipping:
-                yield rest
-            return
+def lines_of(running, until, answer):
+    """Complete lines of standard output until it closes; overlong lines are given as "". Of the errors only the end is
+    kept, in ``answer``. CodexFailed when time or size runs out.
+    """
+    rest, skipping = b"", False
+    for piece in pieces_of(running, until, answer):
         *complete, rest = (rest + piece).split(b"\n")
         for line in complete:
             yield b"" if skipping else line
             skipping = False
         if len(rest) > MOST_LINE:
             rest, skipping = b"", True
+    if rest and not skipping:
+        yield rest
+
+
+def pieces_of(running, until, answer):
+    """What comes on standard output, as it comes, until both pipes are closed."""
+    total = 0
+    with selectors.DefaultSelector() as waiting:
+        for pipe in (running.stdout, running.stderr):
+            waiting.register(pipe, selectors.EVENT_READ)
+        while waiting.get_map():
+            left = until - time.monotonic()
+            if left <= 0:
+                raise CodexFailed("codex gave no answer in time")
+            for key, _ in waiting.select(min(left, 1.0)):
+                piece = os.read(key.fd, 1 << 16)
+                total += len(piece)
+                if total > MOST_OUTPUT:
+                    raise CodexFailed("codex printed more than %d MB" % (MOST_OUTPUT >> 20))
+                if not piece:
+                    waiting.unregister(key.fileobj)
+                elif key.fileobj is running.stderr:
+                    answer.last_words = (answer.last_words + piece)[-LAST_WORDS:]
+                else:
+                    yield piece
 
 
 def hear(answer, line, on_line):
@@ -147,13 +163,11 @@ def hear(answer, line, on_line):
         on_line(PHASES.get(item.get("type"), "running"), "%s: %s" % (item.get("type"), said))
 
 
-def judged(answer, status, errors):
+def judged(answer, status):
     if answer.failure:
         raise CodexFailed("codex failed: %s" % answer.failure[:500])
     if status:
-        errors.seek(0, os.SEEK_END)
-        errors.seek(max(errors.tell() - 600, 0))
-        said = errors.read().decode("utf-8", "replace").strip()
+        said = answer.last_words.decode("utf-8", "replace").strip()
         raise CodexFailed("codex ended with status %s%s" % (status, ": " + said if said else ""))
     if not answer.text.strip():
         odd = "; %d lines were not events" % answer.odd if answer.odd else ""

@@ -82,6 +82,13 @@ def end(pid, since, patience=0.3):
     return not any(alive(each, "") for each in known)
 
 
+def on_end(act):
+    """Have ``act`` called for each signal that asks this process to end."""
+    for name in ("SIGTERM", "SIGHUP", "SIGINT"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), act)
+
+
 def send(pids, number):
     for pid in pids:
         with contextlib.suppress(OSError):

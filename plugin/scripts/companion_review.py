@@ -83,7 +83,8 @@ def target_of(folder, base, commit):
         return "commit %s" % commit
     if base:
         return "changes since %s (git diff %s...HEAD)" % (base, base)
-    status = git(folder, "status", "--porcelain")
+    # The state folder of a session of ours is no change that anybody wants reviewed.
+    status = git(folder, "status", "--porcelain", "--", ".", ":(exclude).codeflash")
     if status is None:
         raise ValueError("this folder is no git repository; there is nothing to review")
     if status:

@@ -5,10 +5,12 @@ its reason. A turn that goes on because of a block is let go at its next stop (`
 """
 
 import json
+import signal
 import sys
 
 import companion_codex as codex
 import companion_hook as hook
+import companion_process as process
 import companion_review as review
 import companion_store as store
 
@@ -28,9 +30,16 @@ def stop(data):
         sys.stderr.write("The review gate has spoken once for this turn; /codex-review looks again.\n")
         return
     hook.limit(0)
+    process.on_end(told_to_end)
     allowed, reason = ask(kept, data)
     if not allowed:
         print(json.dumps({"decision": "block", "reason": reason}))
+
+
+def told_to_end(*_):
+    """Raised where the gate waits, so that Codex is ended too and the turn is kept open with the reason."""
+    process.on_end(signal.SIG_IGN)
+    raise codex.CodexFailed("it was told to end")
 
 
 def ask(kept, data):

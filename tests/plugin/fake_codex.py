@@ -1,6 +1,7 @@
 """A codex that speaks the events of ``codex exec --json`` and behaves as FAKE_CODEX says.
 
-Modes: good, critical, approve, allow, block, mumble, slow, hang, crash, failed, malformed, huge, silent, family, notes.
+Modes: good, critical, approve, allow, block, mumble, slow, hang, crash, failed, malformed, huge, silent, family, notes,
+flood (endless output), moan (endless errors), dying (errors, then a bad end).
 What it was called with goes to FAKE_CODEX_LOG, one JSON object a line.
 """
 
@@ -89,11 +90,17 @@ def act(mode):
     elif mode == "family":
         subprocess.Popen([sys.executable, "-c", CHILD])
         time.sleep(600)
+    elif mode in ("flood", "moan"):
+        pipe = sys.stdout.buffer if mode == "flood" else sys.stderr.buffer
+        while True:
+            pipe.write(b"{}" + b" " * 60_000 + b"\n")
+    elif mode == "dying":
+        sys.stderr.write("noise\n" * 200_000 + "the model is overloaded\n")
+        return 3
     elif mode == "crash":
         os.kill(os.getpid(), 9)
     elif mode == "failed":
         say(type="turn.failed", error={"message": "usage limit reached"})
-        return 1
         return 1
     elif mode == "malformed":
         print("{not json\n[1, 2]\n\x00\n", flush=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import make_repo
+from tests.conftest import git, make_repo
 from tests.plugin.conftest import SCRIPTS, Run
 
 sys.path.insert(0, str(SCRIPTS))
+import companion_codex
 import companion_process
 
 
@@ -99,6 +102,9 @@ FAILURES = {
     "failed": "usage limit reached",
     "malformed": "no verdict",
     "silent": "without an answer",
+    "flood": "printed more than 128 MB",
+    "moan": "printed more than 128 MB",
+    "dying": "ended with status 3: noise",
 }
 
 
@@ -106,6 +112,23 @@ FAILURES = {
 def test_a_failing_codex_is_a_failed_job_with_its_reason(mode: str, codex: Codex) -> None:
     status, said, _ = codex("review", "--wait", mode=mode)
     assert status == 1 and FAILURES[mode] in said
+    if mode == "dying":
+        assert said.rstrip().endswith("the model is overloaded")
+
+
+@pytest.mark.parametrize("mode", ["hang", "family"])
+def test_a_codex_that_never_answers_is_ended_at_its_time(
+    mode: str, bin_path: str, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", bin_path)
+    monkeypatch.setenv("FAKE_CODEX", mode)
+    monkeypatch.setenv("FAKE_CODEX_LOG", str(tmp_path / "calls"))
+    with pytest.raises(companion_codex.CodexFailed, match="no answer in time"):
+        companion_codex.execute("look", folder=repo, seconds=3)
+    (call,) = calls(tmp_path)
+    pid = call["pid"]
+    assert isinstance(pid, int)
+    until(lambda: companion_process.tree(pid) == set())
 
 
 def test_an_overlong_line_is_skipped(codex: Codex) -> None:
@@ -237,6 +260,134 @@ def test_the_gate_opens_on_allow_and_on_its_own_second_stop(
     codex("setup", "--enable-review-gate")
     assert gate(run, repo, bin_path, "allow")[:2] == (0, "")
     assert gate(run, repo, bin_path, "block", stop_hook_active=True)[:2] == (0, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_gate_that_is_told_to_end_ends_codex_and_keeps_the_turn_open(
+    number: signal.Signals, codex: Codex, repo: Path, bin_path: str, tmp_path: Path
+) -> None:
+    codex("setup", "--enable-review-gate")
+    fake = {"FAKE_CODEX": "family", "FAKE_CODEX_LOG": str(tmp_path / "calls"), "PATH": bin_path}
+    env = {**os.environ, "TMPDIR": str(tmp_path), "CLAUDE_PLUGIN_DATA": str(tmp_path / "data"), **fake}
+    running = subprocess.Popen(
+        [sys.executable, str(SCRIPTS / "stop_gate.py")],
+        cwd=repo,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdin is not None and running.stdout is not None
+    running.stdin.write(json.dumps({"session_id": "s1", "cwd": str(repo)}))
+    running.stdin.close()
+    until(lambda: len(companion_process.tree(running.pid)) >= 4)
+    family = companion_process.tree(running.pid) - {running.pid}
+    running.send_signal(number)
+    answer = json.loads(running.stdout.read())
+    assert running.wait(30) == 0
+    assert answer["decision"] == "block" and "it was told to end" in answer["reason"]
+    until(lambda: not any(companion_process.alive(pid, "") for pid in family))
+
+
+def test_the_persons_words_reach_codex_whatever_is_in_them(
+    run: Run, repo: Path, bin_path: str, tmp_path: Path
+) -> None:
+    """The command page hands them over on standard input: an apostrophe or a dollar sign is no shell's business."""
+    said = "--wait --base main it's `rm -rf` $HOME --cache; what's lost?"
+    (repo / ".codeflash").mkdir()
+    env = {"PATH": bin_path, "FAKE_CODEX": "approve", "FAKE_CODEX_LOG": str(tmp_path / "calls")}
+    done = run("codex.py", "review", "-", cwd=repo, stdin=said + "\n", **env)
+    assert done.returncode == 0, done.stderr
+    (call,) = calls(tmp_path)
+    assert "it's `rm -rf` $HOME --cache; what's lost?" in str(call["prompt"])
+    assert "changes since main" in str(call["prompt"])
+    assert run("codex.py", "review", "-", cwd=repo, stdin="--wait", **env).returncode == 0
+
+
+def test_the_state_folder_of_a_session_is_no_change_to_review(
+    codex: Codex, repo: Path, tmp_path: Path
+) -> None:
+    git(repo, "checkout", "-q", "-b", "faster")
+    git(repo, "commit", "-q", "-a", "-m", "Faster")
+    (repo / ".codeflash").mkdir()
+    (repo / ".codeflash" / "results.tsv").write_text("experiment\n", encoding="utf-8")
+    assert codex("review", "--wait", mode="approve")[0] == 0
+    (call,) = calls(tmp_path)
+    assert "changes since main" in str(call["prompt"])
+
+
+def test_a_full_disk_is_said_and_leaves_no_job_running(
+    codex: Codex, repo: Path, bin_path: str, tmp_path: Path
+) -> None:
+    codex("setup", "--enable-review-gate")
+    before = state_of(tmp_path)
+    fake = {"PATH": bin_path, "FAKE_CODEX": "approve", "FAKE_CODEX_LOG": str(tmp_path / "calls")}
+    env = {**os.environ, "TMPDIR": str(tmp_path), "CLAUDE_PLUGIN_DATA": str(tmp_path / "data"), **fake}
+    for words in (("setup", "--disable-review-gate"), ("review", "--wait"), ("review", "--background")):
+        done = subprocess.run(
+            [sys.executable, str(SCRIPTS / "codex.py"), *words],
+            cwd=repo,
+            env=env,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 1, words
+        assert "its state cannot be kept" in done.stderr and "Traceback" not in done.stderr
+    assert state_of(tmp_path) == before
+    assert json.loads(codex("status", "--json")[1])["running"] == []
+
+
+FILLS = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+import companion_codex, codex
+asked = companion_codex.execute
+
+def execute(*words, **options):
+    answer = asked(*words, **options)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    return answer
+
+companion_codex.execute = execute
+sys.exit(codex.main(["review", "--wait"]))
+"""
+
+
+def test_a_disk_that_fills_during_a_review_fails_the_job(
+    codex: Codex, repo: Path, bin_path: str, tmp_path: Path
+) -> None:
+    fake = {"PATH": bin_path, "FAKE_CODEX": "approve", "FAKE_CODEX_LOG": str(tmp_path / "calls")}
+    env = {**os.environ, "TMPDIR": str(tmp_path), "CLAUDE_PLUGIN_DATA": str(tmp_path / "data"), **fake}
+    done = subprocess.run(
+        [sys.executable, "-c", FILLS, str(SCRIPTS)],
+        cwd=repo,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "its state cannot be kept" in done.stderr and "Traceback" not in done.stderr
+    shown = json.loads(codex("status", "--json")[1])
+    assert shown["running"] == [] and shown["latestFinished"]["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "words", [("setup",), ("setup", "--enable-review-gate"), ("review", "--wait"), ("status",)]
+)
+def test_nowhere_to_keep_state_is_said(words: tuple[str, ...], repo: Path, bin_path: str) -> None:
+    code = (
+        "import sys, tempfile\ntempfile.tempdir = '/proc/nowhere'\nsys.path.insert(0, sys.argv.pop(1))\n"
+        "import codex\nsys.exit(codex.main(sys.argv[1:]))"
+    )
+    env = {"PATH": bin_path, "CLAUDE_PLUGIN_DATA": "/proc/nowhere", "HOME": "/proc"}
+    command = [sys.executable, "-c", code, str(SCRIPTS), *words]
+    done = subprocess.run(command, cwd=repo, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "no folder for the companion's state can be written" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(shutil.which("codex") is None, reason="the real codex is not on this machine")
