@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import make_repo
-from tests.plugin.conftest import SCRIPTS, Run
+from tests.plugin.conftest import SCRIPTS, Run, build
 
 HOOKS = ("session_start.py", "session_end.py", "stop_gate.py")
 NAMES = ["plain", "with space", "ümläut-日本語", "quote'\"$(x)`y`", "-dash"]
@@ -70,11 +70,26 @@ def test_any_input_ends_well(hook: str, text: str, run: Run, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_nowhere_to_write_ends_well(hook: str, run: Run, tmp_path: Path) -> None:
-    """A data folder, home and temporary folder that cannot be written, also not by root."""
+    """A data folder, home and temporary folder that cannot be written, also not by root.
+
+    Python falls back to other temporary folders when TMPDIR is none, so it is told that there is no other.
+    """
     data = json.dumps({"session_id": "s", "cwd": str(tmp_path)})
-    nowhere = {"CLAUDE_PLUGIN_DATA": "/proc/nowhere", "HOME": "/proc", "TMPDIR": "/proc/nowhere"}
-    done = run(hook, cwd=tmp_path, stdin=data, CLAUDE_ENV_FILE="/proc/nowhere/env", **nowhere)
-    assert done.returncode == 0
+    code = (
+        "import runpy, sys, tempfile\ntempfile.tempdir = '/proc/nowhere'\n"
+        "sys.path.insert(0, sys.argv[1])\nrunpy.run_path(sys.argv[1] + '/' + sys.argv[2], run_name='__main__')"
+    )
+    nowhere = {"CLAUDE_PLUGIN_DATA": "/proc/nowhere", "HOME": "/proc", "CLAUDE_ENV_FILE": "/proc/nowhere/env"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(SCRIPTS), hook],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], **nowhere},
+        input=data,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def hook_process(hook: str, tmp_path: Path, **options: object) -> subprocess.Popen[bytes]:
@@ -149,6 +164,66 @@ def test_a_kill_at_any_moment_leaves_whole_files(tmp_path: Path) -> None:
     clean(tmp_path, path)
 
 
+KILLER = """
+import os, signal, sys
+counted = {"os.rename", "os.remove", "os.mkdir", "os.truncate", "os.link", "fcntl.flock", "subprocess.Popen"}
+left = int(os.environ["KILL_AT"])
+
+def hook(event, arguments):
+    global left
+    writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+    if writes or event in counted:
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(hook)
+"""
+CALLS = {
+    "start": ("session_start.py", ()),
+    "end": ("session_end.py", ()),
+    "gate on": ("codex.py", ("setup", "--enable-review-gate")),
+    "review": ("codex.py", ("review", "--wait")),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_kill_at_each_write_loses_nothing_that_was_acknowledged(
+    call: str, run: Run, bin_path: str, tmp_path: Path
+) -> None:
+    """Killed before the first write, before the second, and so on until one call gets through."""
+    repo, (script, words) = make_repo(tmp_path / "repo"), CALLS[call]
+    (repo / "new.py").write_text("x = 1\n", encoding="utf-8")
+    (tmp_path / "killer").mkdir()
+    (tmp_path / "killer" / "sitecustomize.py").write_text(KILLER, encoding="utf-8")
+    env = {"PATH": bin_path, "FAKE_CODEX": "approve"}
+    data = json.dumps({"session_id": "s", "cwd": str(repo)})
+    first = json.loads(run("codex.py", "review", "--wait", "--json", cwd=repo, **env).stdout)
+    run("session_start.py", cwd=repo, stdin=data)
+    at, done = 0, None
+    while done is None or done.returncode == -signal.SIGKILL:
+        at += 1
+        killing = {
+            "PYTHONPATH": str(tmp_path / "killer"),
+            "KILL_AT": str(at),
+            "CODEX_COMPANION_SESSION_ID": "s",
+        }
+        done = run(script, *words, cwd=repo, stdin=data, **env, **killing)
+        shown = json.loads(run("codex.py", "status", "--json", cwd=repo, **env).stdout)
+        (state,) = (tmp_path / "data" / "state").glob("*/state.json")
+        jobs = json.loads(state.read_text(encoding="utf-8"))["jobs"]
+        assert {each["id"]: each["status"] for each in jobs}[first["id"]] == "completed"
+        assert shown["running"] == [], "a job whose process was killed is not shown as running"
+        (session,) = (tmp_path / "data" / "state").glob("*/sessions/s.json")
+        assert json.loads(session.read_text(encoding="utf-8"))["sessionId"] == "s"
+    assert done.returncode == 0 and at > 3, "some writes were there to be killed at"
+    if call == "gate on":
+        assert shown["reviewGateEnabled"] is True
+    drafts = [each.name for each in (tmp_path / "data").rglob(".*.tmp")]
+    run("codex.py", "setup", "--disable-review-gate", cwd=repo, **env)
+    assert list((tmp_path / "data" / "state").glob("*/.*.tmp")) == [], drafts
+
+
 def wait_for_state(tmp_path: Path) -> Path:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -194,8 +269,10 @@ def test_a_damaged_state_reads_as_the_defaults(text: str, run: Run, tmp_path: Pa
     assert shown == {"running": [], "latestFinished": None, "recent": [], "reviewGateEnabled": False}
 
 
-def test_the_hooks_work_from_the_assembled_plugin(python_plugin: Path, tmp_path: Path) -> None:
-    """As the client calls them: through the shell, the variable replaced."""
+def test_the_hooks_work_from_the_assembled_plugin(tmp_path: Path) -> None:
+    """As the client calls them: through the shell, the variable replaced, in a folder whose name is not plain."""
+    python_plugin = tmp_path / "a plugin's Löffel & co"
+    assert build(python_plugin).returncode == 0
     hooks = json.loads((python_plugin / "hooks" / "hooks.json").read_text(encoding="utf-8"))["hooks"]
     for event, groups in hooks.items():
         command = groups[0]["hooks"][0]["command"].replace("${CLAUDE_PLUGIN_ROOT}", str(python_plugin))
