@@ -25,13 +25,9 @@ import sys
 import tempfile
 import time
 
+import ab_machine
 import ab_rule as rule
 import ab_words
-
-try:
-    import fcntl
-except ImportError:  # no such lock on Windows
-    fcntl = None
 
 CHILD = pathlib.Path(__file__).resolve().with_name("ab_child.py")
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "SYSTEMROOT", "NODE_PATH")
@@ -44,30 +40,6 @@ class Crash(Exception):
 
 class Wrong(Exception):
     """A call that cannot be measured; the message says what to change."""
-
-
-def lock_path():
-    name = "codeflash-measuring-%s.lock" % (os.getuid() if hasattr(os, "getuid") else "user")
-    return os.environ.get("CODEFLASH_MEASURE_LOCK") or os.path.join(tempfile.gettempdir(), name)
-
-
-@contextlib.contextmanager
-def machine(shared):
-    """Hold the machine: alone to measure, shared for everything else that is heavy. The kernel frees it when we die."""
-    if fcntl is None:
-        yield
-        return
-    handle = os.open(lock_path(), os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    try:
-        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        try:
-            fcntl.flock(handle, kind | fcntl.LOCK_NB)
-        except OSError:
-            sys.stderr.write("ab: waiting for the machine: somebody measures or works on it\n")
-            fcntl.flock(handle, kind)
-        yield
-    finally:
-        os.close(handle)
 
 
 class Bench:
@@ -225,8 +197,8 @@ def measure(options):
         "workload": workload(options), "seed": options.seed, "couples": [], "loops": 1,
     }
     try:
-        with machine(shared=False):
-            _fill(record, options, Bench(options, scratch))
+        with ab_machine.hold(shared=False) as handle:
+            _fill(record, options, Bench(options, scratch), handle)
     except Crash as error:
         record["failure"] = str(error)
     finally:
@@ -234,8 +206,8 @@ def measure(options):
     return record
 
 
-def _fill(record, options, bench):
-    record["load"] = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+def _fill(record, options, bench, handle):
+    record["load"] = ab_machine.load_now()
     bench.calibrate()
     record["loops"] = bench.loops
     measuring = Measuring(bench, options.seed)
@@ -246,12 +218,13 @@ def _fill(record, options, bench):
             return
     for side in ("before", "after"):
         bench.process(side, 0, 0)  # byte code is compiled and files are in memory before anything counts
-    _floor(record, options, measuring)
+    _floor(record, options, measuring, handle)
     if not record.get("needs"):
         _pairs(record, options, measuring)
 
 
-def _floor(record, options, measuring):
+def _floor(record, options, measuring, handle):
+    """Measured once more, after a wait, when it is above the tenth that tells a noisy machine."""
     if options.floor is not None:
         record["delta"] = max(options.floor, rule.LEAST_FLOOR)
         return
@@ -259,6 +232,10 @@ def _floor(record, options, measuring):
     record["delta"], seconds = measuring.floor(options.budget / processes)
     if seconds * processes > options.budget:
         record["needs"] = seconds * processes
+    elif record["delta"] > rule.NOISY_FLOOR:
+        ab_machine.wait_for_quiet(handle, options.patience)
+        record["load"] = ab_machine.load_now()
+        record["delta"], _seconds = measuring.floor(options.budget / processes)
 
 
 def _pairs(record, options, measuring):
@@ -308,6 +285,7 @@ def parse(words):
     parser.add_argument("--level", type=float, choices=sorted(rule.STUDENT), default=0.95)
     parser.add_argument("--budget", type=float, default=180, help="seconds for the pairs")
     parser.add_argument("--timeout", type=float, default=120, help="seconds for one process")
+    parser.add_argument("--patience", type=float, default=120, help="seconds to wait when the machine is noisy")
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
     return checked(parser.parse_args(words))
 
@@ -356,7 +334,7 @@ def main(words):
         if words[:1] == ["replay"]:
             return replay(words[1:])
         if words[:2] == ["alongside", "--"] and words[2:]:
-            with machine(shared=True):
+            with ab_machine.hold(shared=True):
                 return subprocess.call(words[2:])
         options = parse(words)
         return show(measure(options), options.json, options.raw)

@@ -284,6 +284,35 @@ def test_an_interpreter_is_named_from_where_the_caller_stands(run: Run, trees: P
     assert found["outcome"] != "crash" and found["ratio"] is not None, found
 
 
+NOISY = """
+import pathlib
+import sys
+
+count = pathlib.Path(sys.argv[1])
+number = int(count.read_text() or 0) if count.exists() else 0
+count.write_text(str(number + 1))
+noisy = number < int(sys.argv[2])
+value = 1_000_000 * (1 + number * 7919 % 11 / 10) if noisy else 1_000_000
+print('AB {"cpu": [%d], "wall": [%d]}' % (value, value))
+"""
+
+
+@pytest.mark.parametrize(("noisy_processes", "still_noisy"), [(42, False), (10_000, True)])
+def test_a_noisy_floor_is_measured_once_more(
+    noisy_processes: int, still_noisy: bool, run: Run, trees: Path, tmp_path: Path
+) -> None:
+    """Two processes to warm up and forty for a floor; what is noisy afterwards is the machine's doing."""
+    program, count = tmp_path / "noisy.py", tmp_path / "count"
+    program.write_text(NOISY, encoding="utf-8")
+    command = f"{sys.executable} {program} {count} {noisy_processes}"
+    words = ("gate", "--before", "old", "--after", "new", "--command", command, "--patience", "0")
+    done = run("ab.py", *words, cwd=trees)
+    assert "the machine is noisy; waiting up to 0 s" in done.stderr
+    assert ("noisy machine" in done.stdout) is still_noisy, done.stdout
+    assert ("floor 1.020x" in done.stdout) is not still_noisy
+    assert int(count.read_text()) >= 2 + 40 + 40 + 40
+
+
 def test_work_alongside_gives_the_commands_own_status(run: Run, trees: Path) -> None:
     done = run("ab.py", "alongside", "--", sys.executable, "-c", "raise SystemExit(7)", cwd=trees)
     assert done.returncode == 7
