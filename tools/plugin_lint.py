@@ -40,6 +40,7 @@ STAGES = {str(stage) for stage in Stage} | {key for key, _, _ in RAIL}
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 _ROOT_PATH = re.compile(r"\$\{CLAUDE_PLUGIN_ROOT\}/([\w./-]*\w)")
+_BARE_PATH = re.compile(r"(?<![\w./}-])((?:agents|references|scripts|skills)/[\w./-]*\.(?:md|py|mjs))")
 _LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 _NAMED = re.compile(r"(?<![\w./-])codeflash-[a-z]+(?:-[a-z]+)*(?![\w.-]*[/\w])")
 _SLASH = re.compile(r"(?<![\w/.])/(code(?:x|flash)-[a-z-]+)")
@@ -146,6 +147,10 @@ def references(source: Source, known: Known) -> Iterator[Problem]:
     for line, place in found(_ROOT_PATH, source.text):
         if place not in known.files and place not in known.folders:
             yield Problem(source.path, line, f"{place} does not exist in the assembled plugin")
+    for line, place in found(_BARE_PATH, source.text if source.place.endswith(".md") else ""):
+        yield Problem(
+            source.path, line, f"{place} cannot be found from there; begin it with ${{CLAUDE_PLUGIN_ROOT}}/"
+        )
 
 
 def links(source: Source, known: Known) -> Iterator[Problem]:

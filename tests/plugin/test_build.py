@@ -77,6 +77,7 @@ def test_a_failed_build_leaves_the_old_result(copy: Path, tmp_path: Path) -> Non
 
 FAULTS = {
     "reference": ("Read `${CLAUDE_PLUGIN_ROOT}/references/shared/nowhere.md`.", "does not exist"),
+    "bare path": ("Read `references/shared/micro-benchmark.md`.", "begin it with ${CLAUDE_PLUGIN_ROOT}/"),
     "link": ("See [this](elsewhere.md).", "leads nowhere"),
     "agent": ("Start `codeflash-wizard` next.", "no agent or skill codeflash-wizard"),
     "command": ("Then run /codex-magic once.", "no command or skill /codex-magic"),
