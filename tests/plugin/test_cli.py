@@ -56,9 +56,32 @@ def call(
     )
 
 
-def test_it_is_valid_in_the_strict_sense(built: Path, tmp_path: Path) -> None:
-    done = call(tmp_path / "home", "plugin", "validate", str(built), "--strict", cwd=tmp_path)
+def validate(what: Path, tmp_path: Path) -> dict[str, object]:
+    words = ("plugin", "validate", str(what), "--strict", "--json")
+    done = call(tmp_path / "home", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+    report: dict[str, object] = json.loads(done.stdout)
+    return report
+
+
+def test_it_is_valid_in_the_strict_sense(built: Path, tmp_path: Path) -> None:
+    """Given the folder, the client looks at the marketplace's manifest only; the plugin's own has to be named."""
+    assert validate(built, tmp_path)["success"] is True
+    report = validate(built / ".claude-plugin" / "plugin.json", tmp_path)
+    provides = report["provides"]
+    assert isinstance(provides, dict)
+    written = json.loads((built / "hooks" / "hooks.json").read_text(encoding="utf-8"))["hooks"]
+    ours = {
+        (event, hook["type"], hook["command"])
+        for event, groups in written.items()
+        for group in groups
+        for hook in group["hooks"]
+    }
+    taken = {(hook["event"], hook["type"], hook["command"]) for hook in provides["hooks"]}
+    assert taken == ours and {event for event, _, _ in taken} == {"SessionStart", "SessionEnd", "Stop"}
+    assert set(provides["agents"]) == names_of(built, "agents/*.md")
+    assert set(provides["skills"]) == names_of(built, "skills/*/SKILL.md")
+    assert set(provides["commands"]) == names_of(built, "commands/*.md")
 
 
 def names_of(built: Path, pattern: str) -> set[str]:
