@@ -39,7 +39,7 @@ except ImportError:  # Windows
 INTERVAL = 0.005
 SNAPSHOT_SECONDS = 0.25
 BY_SIGNAL = hasattr(signal, "setitimer")
-HERE = os.path.abspath(__file__)
+HERE, FOLDER = os.path.abspath(__file__), os.getcwd()
 
 
 class Sampler:
@@ -130,9 +130,8 @@ class Sampler:
         return self.paths[path]
 
     def inside(self, path):
-        if path.startswith("<"):
-            return False
-        return not self.roots or any(path.startswith(root + os.sep) or path == root for root in self.roots)
+        below = not self.roots or any(path.startswith(root + os.sep) or path == root for root in self.roots)
+        return below and not path.startswith("<")
 
     def rows(self, top):
         every = self.samples or None
@@ -215,9 +214,6 @@ class Peak:
                 for each in kept[:top]
             ],
         }
-
-
-FOLDER = os.getcwd()
 
 
 def shown(path):
@@ -315,18 +311,16 @@ def profile_memory(options):
 
 def second_run(options):
     """The same program in a fresh process with memory tracing; its report, or a note."""
-    handle, name = tempfile.mkstemp(suffix=".json")
-    os.close(handle)
     roots = [word for root in options.root for word in ("--root", root)]
-    command = [sys.executable, HERE, "--only-memory", "--json", name, "--top", str(options.top), *roots, "--"]
-    try:
-        subprocess.run([*command, *options.program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        with open(name, encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, ValueError) as error:
-        return {"memory": None, "notes": ["memory was not traced: %s" % error]}
-    finally:
-        os.unlink(name)
+    with tempfile.TemporaryDirectory() as folder:
+        name = os.path.join(folder, "memory.json")
+        command = [sys.executable, HERE, "--only-memory", "--json", name, "--top", str(options.top), *roots, "--"]
+        try:
+            subprocess.run([*command, *options.program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            with open(name, encoding="utf-8") as file:
+                return json.load(file)
+        except (OSError, ValueError) as error:
+            return {"memory": None, "notes": ["memory was not traced: %s" % error]}
 
 
 def text(report):
@@ -397,8 +391,7 @@ def main(words):
         sys.stderr.write(text(report))
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(report, file, indent=1)
-            file.write("\n")
+            file.write(json.dumps(report, indent=1) + "\n")
     return report.get("exit_status", 0)
 
 
