@@ -10,7 +10,7 @@ import pytest
 from sessions_app.models import Session
 from tests.conftest import make_repo
 from tests.faults.conftest import House, ended, no_trace
-from tests.store.test_stream import Server
+from tests.store.server import Server
 from tests.tiny import TINY, fingerprint
 
 pytestmark = pytest.mark.django_db(transaction=True)

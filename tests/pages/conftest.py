@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.conftest import World
 from tests.pages import builder
+from tests.pages.browser import ARGS, CHROMIUM, Reader
+from tests.store.server import Server
 
 
 @dataclass
@@ -45,3 +49,36 @@ def sign_in(client):
         return client
 
     return into
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def one_server(django_db_setup: None) -> Iterator[Server]:
+    one = Server()
+    one.start()
+    yield one
+    one.kill()
+
+
+@pytest.fixture
+def server(one_server: Server, transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Server:
+    # The browser's own event loop lives in this thread; the database calls between its steps are plain ones.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    if not one_server.answers():
+        one_server.kill()
+        one_server.start()
+    return one_server
+
+
+@pytest.fixture
+def reader(browser: Browser, server: Server, filled: Filled) -> Iterator[Reader]:
+    window = Reader(browser, server, filled.world.alice, viewport={"width": 1440, "height": 900})
+    yield window
+    window.context.close()

@@ -7,7 +7,7 @@ import pytest
 from sessions_app import actions, processes, queue
 from sessions_app.models import Session
 from tests.store.conftest import alive, until
-from tests.store.test_stream import serve
+from tests.store.server import serve
 
 __all__ = ["serve"]
 pytestmark = pytest.mark.django_db(transaction=True)
