@@ -117,9 +117,6 @@ def _facts(repo: Repo) -> list[tuple[str, str]]:
         :6
     ]
     times = sorted((s.ended - s.started).total_seconds() for s in usual if s.ended and s.started)
-    took = (
-        f"{words.duration(times[0])} to {words.duration(times[-1])}" if times else "No finished session yet"
-    )
     return [
         (
             "Place in the queue",
@@ -127,6 +124,12 @@ def _facts(repo: Repo) -> list[tuple[str, str]]:
         ),
         ("Branch", f"codeflash/{repo.slug}-…"),
         ("Your repository", "Not touched until you approve"),
-        ("Usual time here", took),
+        ("Usual time here", _usual(times)),
         ("Review", "6 passes, then a reviewer of the team"),
     ]
+
+
+def _usual(times: list[float]) -> str:
+    """From the shortest to the longest, in seconds and sorted; one word where both read the same."""
+    ends = [words.duration(seconds) for seconds in (times[:1] + times[-1:])]
+    return " to ".join(dict.fromkeys(ends)) or "No finished session yet"

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from engine import events as e
 from reviews_app.models import Review
-from sessions_app import actions
+from sessions_app import actions, panels
 from sessions_app.models import Session
 from sessions_app.prose import prose
 from tests import story
@@ -81,6 +81,29 @@ def test_a_compared_line_is_labelled_with_where_it_ends(world, sign_in):
     assert f"#{first.pk} 1.84" in page and f"#{first.pk} 413" not in page
     assert "40.5 ms" in page and "98.1 µs" in page and "import of shopworks" in page
     assert f"Session {first.pk} and session {second.pk}" in page
+
+
+@pytest.mark.django_db
+def test_the_usual_time_is_one_word_until_sessions_differ(world, sign_in):
+    client, session = sign_in(world.mia), builder.finished(world.mia, world.repo)
+    started = timezone.now() - timedelta(hours=1)
+    Session.objects.filter(pk=session.pk).update(started=started, ended=started + timedelta(seconds=181))
+    assert re.search(
+        r"<dt>Usual time here</dt>\s*<dd[^>]*>3 m 01 s</dd>", client.get("/sessions/launch/").content.decode()
+    )
+    other = builder.finished(world.mia, world.repo)
+    Session.objects.filter(pk=other.pk).update(started=started, ended=started + timedelta(seconds=48))
+    assert "48 s to 3 m 01 s" in client.get("/sessions/launch/").content.decode()
+
+
+@pytest.mark.django_db
+def test_stages_a_session_never_reached_are_skipped_and_those_of_a_live_one_are_to_come(world, sign_in):
+    client, live = sign_in(world.mia), builder.live(world.mia, world.repo)
+    assert [s["state"] for s in panels.rail(live, {})["stages"]][5:] == ["current", "next", "next", "next"]
+    Session.objects.filter(pk=live.pk).update(status="cancelled")
+    live.refresh_from_db()
+    assert [s["state"] for s in panels.rail(live, {})["stages"]][6:] == ["skipped", "skipped", "skipped"]
+    assert client.get(f"/sessions/{live.pk}/").content.decode().count('class="skipped"') == 3
 
 
 @pytest.mark.django_db
