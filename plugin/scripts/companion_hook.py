@@ -36,8 +36,7 @@ def folder_of(data):
 
 def log(data, text):
     with contextlib.suppress(Exception):
-        kept = store.open_store(folder_of(data))
-        store.append(kept.path / "hooks.log", "[%s] %s\n" % (store.now(), " ".join(text.split())[:1000]))
+        store.open_store(folder_of(data)).log(text)
 
 
 def limit(seconds):

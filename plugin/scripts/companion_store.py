@@ -100,9 +100,12 @@ class Store:
             os.close(handle)
 
     def read(self):
-        """The state; a damaged or missing file reads as the defaults."""
-        found = read_json(self.path / "state.json")
+        """The state; a damaged or missing file reads as the defaults, a damaged one with a line in hooks.log."""
+        path = self.path / "state.json"
+        found = read_json(path)
         config, jobs = found.get("config"), found.get("jobs")
+        if path.exists() and not (isinstance(config, dict) and isinstance(jobs, list)):
+            self.log("state.json is damaged: what cannot be read in it has its default; /codex-setup shows the review gate")
         state = {**found, **defaults()}
         if isinstance(config, dict):
             state["config"] = {**defaults()["config"], **config}
@@ -157,6 +160,11 @@ class Store:
             raise LookupError("%s of this folder starts with %r; /codex-status lists them" % (many, beginning))
         light = (exact or found)[0]
         return {**read_json(self.jobs / (light["id"] + ".json")), **light}
+
+    def log(self, text):
+        """One line in the workspace's log, if it can be written."""
+        with contextlib.suppress(OSError):
+            append(self.path / "hooks.log", "[%s] %s\n" % (now(), " ".join(text.split())[:1000]))
 
     def note(self, job, text):
         """One line in the job's log, bounded."""

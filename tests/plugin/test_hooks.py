@@ -264,9 +264,12 @@ def test_two_sessions_in_one_folder_lose_nothing(tmp_path: Path) -> None:
 def test_a_damaged_state_reads_as_the_defaults(text: str, run: Run, tmp_path: Path) -> None:
     run("session_start.py", cwd=tmp_path, stdin=json.dumps({"cwd": str(tmp_path)}))
     (folder,) = (tmp_path / "data" / "state").iterdir()
+    nothing = {"running": [], "latestFinished": None, "recent": [], "reviewGateEnabled": False}
+    assert json.loads(run("codex.py", "status", "--json", cwd=tmp_path).stdout) == nothing
+    assert not (folder / "hooks.log").exists(), "a missing state is no damage"
     (folder / "state.json").write_text(text, encoding="utf-8")
-    shown = json.loads(run("codex.py", "status", "--json", cwd=tmp_path).stdout)
-    assert shown == {"running": [], "latestFinished": None, "recent": [], "reviewGateEnabled": False}
+    assert json.loads(run("codex.py", "status", "--json", cwd=tmp_path).stdout) == nothing
+    assert "state.json is damaged" in (folder / "hooks.log").read_text(encoding="utf-8")
 
 
 def test_the_hooks_work_from_the_assembled_plugin(tmp_path: Path) -> None:
