@@ -49,10 +49,11 @@ def _fetch(decision: Decision) -> Receipt:
             branch=session.branch,
             head=decision.head,
         )
-    except (GitFailed, OSError) as error:
-        said = (
-            f"Git could not bring {session.branch} into {session.repo.source}. No branch there was changed."
-        )
+    except GitFailed as error:
+        said = f"Git could not bring {session.branch} into {session.repo.source}; no branch there has moved."
+        return _receipt(decision, "failed", f"{said}\n{error}")
+    except OSError as error:
+        said = f"This machine could not finish bringing {session.branch} into {session.repo.source}."
         return _receipt(decision, "failed", f"{said}\n{error}")
     except workspace.WorkspaceError as error:
         return _receipt(decision, "failed", str(error))

@@ -88,7 +88,8 @@ def _stage_time(times: Any, state: str) -> dict[str, Any]:
     if end is None:
         since = datetime.fromtimestamp(start, UTC) if state == "current" else None
         return {"took": None, "since": since}
-    return {"took": words.duration(end - start), "since": None}
+    # Two stamps of one millisecond: a stage that ran took some time, though less than they can tell.
+    return {"took": words.duration(max(end - start, 0.001)), "since": None}
 
 
 def lanes(session: Session, choices: Choices) -> dict[str, Any]:

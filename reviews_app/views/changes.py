@@ -19,6 +19,9 @@ SHOWS = ("commits", "all")
 GONE = (
     "The session's clone is not on this machine any more. Each commit's own change is stored; see By commit."
 )
+UNREADABLE = (
+    "Git could not read the whole change from the session's clone. Each commit's own is under By commit."
+)
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,8 @@ def _whole(session: Session) -> tuple[diffs.Diff | None, str]:
     try:
         ends = check_sha(session.base), check_sha(session.head)
         return diffs.read(Git(git_dir=clone).text("diff", *options, *ends, "--")), ""
-    except (WorkspaceError, OSError, ValueError) as error:
-        return None, f"The whole change could not be read: {error}"
+    except (WorkspaceError, OSError, ValueError):
+        return None, UNREADABLE
 
 
 def _put_all(whole: diffs.Diff | None, notes: Iterable[Note]) -> None:

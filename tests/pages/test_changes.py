@@ -108,6 +108,9 @@ def test_the_whole_change_comes_from_the_session_clone(world, sign_in, source):
     _at(session, line=200, path="pkg/__init__.py")
     found = client.get(address).content.decode()
     assert found.index("file-note") < found.index(title) < found.index('class="add"')
+    Session.objects.filter(pk=session.pk).update(base="f" * 40)
+    found = client.get(address).content.decode()
+    assert "Git could not read the whole change" in found and "fatal" not in found
 
 
 @pytest.mark.django_db

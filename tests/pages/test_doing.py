@@ -127,7 +127,7 @@ def test_a_branch_that_could_not_come_home_is_brought_again(filled: Filled, sign
     client.post(reverse("decide", args=[session.pk]), decision(session, kind="approved"))
     review = reverse("review", args=[session.pk])
     page = client.get(review).content.decode()
-    assert "No branch there was changed." in page and "<summary>What git said</summary>" in page
+    assert "no branch there has moved." in page and "<summary>What was said</summary>" in page
     assert "git fetch" not in page.split("<details")[0] and page.count("Bring it home again") == 1
     away.rename(clone)
     for who, status in ((filled.world.vic, 403), (filled.world.bob, 302)):

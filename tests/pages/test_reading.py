@@ -100,8 +100,10 @@ def test_the_usual_time_is_one_word_until_sessions_differ(world, sign_in):
 def test_stages_a_session_never_reached_are_skipped_and_those_of_a_live_one_are_to_come(world, sign_in):
     client, live = sign_in(world.mia), builder.live(world.mia, world.repo)
     assert [s["state"] for s in panels.rail(live, {})["stages"]][5:] == ["current", "next", "next", "next"]
-    Session.objects.filter(pk=live.pk).update(status="cancelled")
+    times = {**live.stage_times, "route": [100.0, 100.0]}
+    Session.objects.filter(pk=live.pk).update(status="cancelled", stage_times=times)
     live.refresh_from_db()
+    assert panels.rail(live, {})["stages"][1]["took"] == "under 0.1 s"
     assert [s["state"] for s in panels.rail(live, {})["stages"]][6:] == ["skipped", "skipped", "skipped"]
     assert client.get(f"/sessions/{live.pk}/").content.decode().count('class="skipped"') == 3
 
