@@ -118,50 +118,51 @@ def test_what_lies_below_counts_for_waiting_and_importing_alone() -> None:
     assert shares == {"cpu": 0.01, "async": 0.5, "structure": 0.5}
 
 
+DEEP_MEMORY = MemoryRow(
+    id="a.py::f",
+    qualname="f",
+    own_bytes=4 << 20,
+    reach_bytes=4 << 20,
+    share=0.5,
+    reach=0.5,
+    calls=1,
+    path="a.py",
+    line=5,
+)
+DEEP_ASYNC = AsyncRow(
+    id="a.py::f",
+    qualname="f",
+    share=0.0,
+    reach=0.5,
+    waiting_share=0.9,
+    wait_ns=1e9,
+    blocked_ns=0,
+    step_ns=1e6,
+    cpu_ns=1e6,
+    worst_lag_ns=1e6,
+    path="a.py",
+    line=5,
+)
+DEEP_MODULE = ModuleRow(
+    id="a.py::<module>",
+    name="a",
+    path="a.py",
+    entry="a",
+    own_ns=1e6,
+    total_ns=2e6,
+    entry_ns=2e6,
+    share=0.1,
+    reach=0.5,
+)
+
+
 def deep() -> Profile:
-    shared = {"path": "a.py", "line": 5}
+    """One row in each dimension."""
     return made(
         function("f", 0.5, line=5),
-        memory=(
-            MemoryRow(
-                id="a.py::f",
-                qualname="f",
-                own_bytes=4 << 20,
-                reach_bytes=4 << 20,
-                share=0.5,
-                reach=0.5,
-                calls=1,
-                **shared,
-            ),
-        ),
-        asynchronous=(
-            AsyncRow(
-                id="a.py::f",
-                qualname="f",
-                share=0.0,
-                reach=0.5,
-                waiting_share=0.9,
-                wait_ns=1e9,
-                blocked_ns=0,
-                step_ns=1e6,
-                cpu_ns=1e6,
-                worst_lag_ns=1e6,
-                **shared,
-            ),
-        ),
-        modules=(
-            ModuleRow(
-                id="a.py::<module>",
-                name="a",
-                path="a.py",
-                entry="a",
-                own_ns=1e6,
-                total_ns=2e6,
-                entry_ns=2e6,
-                share=0.1,
-                reach=0.5,
-            ),
-        ),
+        memory=(DEEP_MEMORY,),
+        asynchronous=(DEEP_ASYNC,),
+        modules=(DEEP_MODULE,),
     )
 
 
