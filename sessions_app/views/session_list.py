@@ -151,11 +151,18 @@ def compare(request: HttpRequest) -> HttpResponse:
 def _compared(found: list[Session]) -> dict[str, Any]:
     points = {s.pk: panels.points_of(s) for s in found}
     heads = [{"session": s, "headline": panels.headline(s, points[s.pk]), **_firsts(s)} for s in found]
+    # One absolute axis needs one thing that all of them measured; else each stands on its own baseline.
+    shared = len({(s.repo_id, s.metric, s.unit) for s in found}) == 1
     series = [
-        comparisons.Series(label=f"#{s.pk} {_end(points[s.pk])}", points=points[s.pk], baseline=s.baseline)
+        comparisons.Series(
+            label=f"#{s.pk} {_end(points[s.pk])}",
+            points=points[s.pk],
+            baseline=s.baseline if shared else None,
+        )
         for s in found
     ]
     return {
+        "shared": shared,
         "figure": charts.to_json(comparisons.compare(series)),
         "rows": heads,
         "unfair": _unfair(found),

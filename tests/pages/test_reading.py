@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from dataclasses import replace
@@ -13,9 +14,10 @@ from django.utils import timezone
 from engine import events as e
 from reviews_app.models import Review
 from sessions_app import actions, panels
-from sessions_app.models import Session
+from sessions_app.models import Repo, Session
 from sessions_app.prose import prose
 from tests import story
+from tests.conftest import make_repo
 from tests.pages import builder
 from tests.pages.test_access import decision
 
@@ -106,6 +108,24 @@ def test_stages_a_session_never_reached_are_skipped_and_those_of_a_live_one_are_
     assert panels.rail(live, {})["stages"][1]["took"] == "under 0.1 s"
     assert [s["state"] for s in panels.rail(live, {})["stages"]][6:] == ["skipped", "skipped", "skipped"]
     assert client.get(f"/sessions/{live.pk}/").content.decode().count('class="skipped"') == 3
+
+
+@pytest.mark.django_db
+def test_sessions_of_different_repos_are_not_put_on_one_baseline(world, sign_in, tmp_path):
+    far = Repo.objects.create(team=world.alpha, name="far", source=str(make_repo(tmp_path / "far")))
+    first, other = builder.finished(world.mia, world.repo), builder.finished(world.mia, far)
+    same = builder.finished(world.mia, world.repo)
+    Session.objects.filter(pk__in=[other.pk, same.pk]).update(baseline=first.baseline / 4)
+    client = sign_in(world.mia)
+    for second, words, start in ((other, "each one's own", 0), (same, f"session {first.pk}'s", 2)):
+        page = client.get(f"/sessions/compare/?session={first.pk}&session={second.pk}").content.decode()
+        found = re.search(r'<script id="figure-compare"[^>]*>(.*?)</script>', page, re.DOTALL)
+        assert found
+        figure = json.loads(found[1])
+        figure = json.loads(figure) if isinstance(figure, str) else figure
+        lines = [trace for trace in figure["data"] if trace["mode"] == "lines"]
+        assert [line["y"][0] for line in lines] == [0, start]
+        assert f"{words} baseline" in page
 
 
 @pytest.mark.django_db
