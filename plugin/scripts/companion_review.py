@@ -70,7 +70,8 @@ class BadAnswer(Exception):
 
 
 def git(folder, *words):
-    done = subprocess.run(["git", *words], cwd=str(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+    command = ["git", "--no-optional-locks", *words]  # a look does not write to the person's index
+    done = subprocess.run(command, cwd=str(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
     return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else None
 
 

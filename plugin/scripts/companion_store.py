@@ -47,11 +47,13 @@ def workspace_of(folder):
 
 
 def data_roots():
-    """Where state may live, best first."""
+    """Where state may live, best first. The temporary folder is looked for last: on a full disk there is none."""
     named = os.environ.get("CLAUDE_PLUGIN_DATA")
+    if named:
+        yield pathlib.Path(named)
     shared = pathlib.Path(tempfile.gettempdir())
-    mine = "codex-companion-%s" % (os.getuid() if hasattr(os, "getuid") else "user")
-    return [*([pathlib.Path(named)] if named else []), shared / "codex-companion", shared / mine]
+    yield shared / "codex-companion"
+    yield shared / ("codex-companion-%s" % (os.getuid() if hasattr(os, "getuid") else "user"))
 
 
 def usable(root):

@@ -334,8 +334,9 @@ def test_a_full_disk_is_said_and_leaves_no_job_running(
             timeout=60,
         )
         assert done.returncode == 1, words
-        assert "its state cannot be kept" in done.stderr and "Traceback" not in done.stderr
+        assert "its state cannot be kept: [Errno 27]" in done.stderr and "Traceback" not in done.stderr
     assert state_of(tmp_path) == before
+    assert list((tmp_path / "data").rglob(".*.tmp")) == [], "no half-written draft is left on a full disk"
     assert json.loads(codex("status", "--json")[1])["running"] == []
 
 
