@@ -11,8 +11,9 @@ from types import ModuleType
 from typing import Any
 
 from engine.environment import Environment
-from engine.measure import Arm, Gauge, Workload
+from engine.measure import Arm, Floor, Gauge, Workload, raw
 from engine.sandbox import Sandbox
+from engine.values import Measurement
 
 PROBE = Path(__file__).resolve().parents[3] / "engine" / "probe"
 PACKAGE = "shop"
@@ -88,3 +89,16 @@ class Bench:
         return Workload(
             kind="calls", id=name, target=target, recordings=folder, metric=metric, label="micro on work"
         )
+
+
+SLOW = "def work(n):\n    total = 0\n    for i in range(n):\n        total += i * i % 7\n    return total\n"
+FAST = SLOW.replace("range(n)", "range(n // 2)")
+CALLS = [(n,) for n in range(100, 500, 100)]
+QUIET = Floor(delta=0.02)
+
+
+def compare(
+    bench: Bench, a: Arm, b: Arm, workload: Workload, pairs: int = 8
+) -> tuple[Measurement, raw.Record]:
+    found = bench.gauge.compare(a, b, workload, pairs=pairs, level=0.95, floor=QUIET)
+    return found, raw.read(bench.root / "raw" / str(found.raw))
