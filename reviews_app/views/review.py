@@ -49,6 +49,13 @@ def decide(request: HttpRequest, session_pk: int) -> HttpResponse:
     if not form.is_valid():
         said = next(iter(form.errors.values()))[0]
         return _page(request, session, problem=str(said), status=400)
+    if (
+        form.cleaned_data["kind"] == "approved"
+        and not form.cleaned_data["read"]
+        and has_open_findings(session)
+    ):
+        problem = "Read the open findings and tick the box that says so before you approve."
+        return _page(request, session, problem=problem, status=400)
     data = {key: value for key, value in form.cleaned_data.items() if key != "read"}
     try:
         decision = actions.decide(user=person(request), session=session, **data)
@@ -63,6 +70,12 @@ def decide(request: HttpRequest, session_pk: int) -> HttpResponse:
     if decision.next_session is not None:
         return redirect(decision.next_session)
     return redirect("review", session_pk)
+
+
+def has_open_findings(session: Session) -> bool:
+    """Whether the newest review of the session left a finding open."""
+    review = session.reviews.first()
+    return review is not None and review.passes.filter(findings__state="open").exists()
 
 
 @require_POST

@@ -107,6 +107,7 @@ def decision(session, **changes: str) -> dict[str, str]:
     form = {
         "kind": "changes_requested", "reason": "Name the rounding mode.", "head": session.head,
         "report_digest": review.report_digest, "results_digest": session.results_digest, "request_id": "one",
+        "read": "1",
     }  # fmt: skip
     return {**form, **changes}
 

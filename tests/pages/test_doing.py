@@ -102,6 +102,19 @@ def test_deciding_is_bound_to_what_was_on_the_screen(filled: Filled, sign_in) ->
     assert f'value="{"f" * 64}"' in page  # the next try is bound to what is there now
 
 
+def test_approving_needs_the_word_that_open_findings_were_read(filled: Filled, sign_in) -> None:
+    """Also of a browser that runs no script; the other two decisions do not ask for it."""
+    session, client = filled.done, sign_in(filled.world.bob)
+    assert session.reviews.first().passes.filter(findings__state="open").exists()
+    form = decision(session, kind="approved", read="")
+    answer = client.post(reverse("decide", args=[session.pk]), form)
+    assert answer.status_code == 400 and session.decisions.count() == 0
+    page = answer.content.decode()
+    assert "Read the open findings and tick the box" in page and "Name the rounding mode." in page
+    assert client.post(reverse("decide", args=[session.pk]), {**form, "kind": "blocked"}).status_code == 302
+    assert session.decisions.get().kind == "blocked"
+
+
 def test_requesting_changes_opens_the_next_session(filled: Filled, sign_in) -> None:
     client = sign_in(filled.world.bob)
     answer = client.post(reverse("decide", args=[filled.done.pk]), decision(filled.done))
