@@ -247,7 +247,7 @@ def test_waiting_code_is_measured_on_the_wall_in_one_loop(bench):
     assert found.metric == "wall"
     assert found.ratio is not None
     assert found.ratio > 2
-    assert found.estimator.startswith("median")
+    assert "median" in found.estimator, "the fastest leads only where the two disagree, and names the median"
     assert record.couples[0].a.p95 is not None
 
 
