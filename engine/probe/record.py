@@ -20,7 +20,9 @@ DISTINCT = 200
 TARGET_BYTES = 16 << 20
 TOTAL_BYTES = 512 << 20
 FULL_LOOKS = 400
-SECONDS = 0.5
+BUDGET = 8 << 20  # of work on one target, in bytes frozen: counted and not timed, so that two runs keep the same calls
+CALL_WORK, LOOK_WORK = 64, 1024
+SECONDS = 4.0  # for what is slow to freeze although it is small
 QUOTA = 20000
 THIN_QUOTA = 1000
 THIN_AFTER = 200000
@@ -89,7 +91,8 @@ class Entry:
     def __init__(self, owner, code, frame):
         self.owner, self.code = owner, code
         self.module = frame.f_globals.get("__name__") or ""
-        self.calls, self.looks, self.stride, self.spent, self.quota = 0, 0, 1, 0.0, QUOTA
+        self.calls, self.looks, self.stride, self.quota = 0, 0, 1, QUOTA
+        self.work, self.spent = 0, 0.0
         self.generation, self.types_left = -1, TYPE_LOOKS
         self.args, self.locals = {}, {}
         self.returns, self.returned, self.returned_stride = shapes.Seen(), 0, TYPE_LOOKS
@@ -106,11 +109,13 @@ class Entry:
             self.types_left = max(self.types_left, 1)
             self.marked = True
             return True
-        if self.looks < FULL_LOOKS and self.spent < SECONDS:
+        if self.spent > SECONDS:
+            return False
+        if self.looks < FULL_LOOKS and self.work < BUDGET:
             return True
-        if store.is_extreme(weight) and (self.spent < 4 * SECONDS or _grown(weight, store)):
+        if store.is_extreme(weight) and (self.work < 4 * BUDGET or _grown(weight, store)):
             return True
-        if self.calls % self.stride or self.spent > SECONDS:
+        if self.calls % self.stride or self.work > BUDGET:
             return False
         self.stride *= 2
         return True
@@ -179,6 +184,7 @@ class Recorder:
                 entry.tests[self.test] = self.source
         entry.calls += 1
         entry.quota -= 1
+        entry.work += CALL_WORK
         started = time.perf_counter()
         self._look(entry, *arguments(code, frame))
         if entry.marked:
@@ -210,6 +216,7 @@ class Recorder:
         if not entry.due(values, weight, store) and not wider:
             return
         entry.looks += 1
+        entry.work += LOOK_WORK
         if wider or entry.types_left > 0:
             entry.types_left -= 1
             self._facts(entry, named)
@@ -226,6 +233,7 @@ class Recorder:
             entry.lost += 1
             entry.reasons[str(error)] += 1
             return
+        entry.work += len(blob)
         digest = hashlib.blake2b(blob, digest_size=16).digest()
         key = digest if key is None else key
         if len(entry.seen) < 20000:

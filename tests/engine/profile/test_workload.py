@@ -275,3 +275,32 @@ def test_a_slow_test_is_watched_at_its_start_and_the_next_one_whole(bench, tool:
     else:
         entry = json.loads((place.out / "index.json").read_text())["targets"]["src/shop/__init__.py::slow"]
         assert (entry["calls"], entry["tests"]) == (1, ["tests/test_it.py::test_after"])
+
+
+STUBBORN = """
+    import time
+    from shop import one
+
+    class Stubborn:
+        def __init__(self, n):
+            self.n = n
+
+        def __getstate__(self):
+            time.sleep(0.03)
+            return {"n": self.n}
+
+        def __add__(self, other):
+            return self.n + other
+
+    def test_many():
+        for n in range(60):
+            assert one(Stubborn(n)) == n + 1
+    """
+
+
+def test_which_calls_are_kept_hangs_on_what_they_hold_and_not_on_the_clock(bench) -> None:
+    """On a busy machine everything is slow to copy; the same calls are kept all the same."""
+    place = bench({"tests/test_it.py": STUBBORN})
+    record(place)
+    (entry,) = json.loads((place.out / "index.json").read_text())["targets"].values()
+    assert (entry["calls"], entry["distinct"]) == (60, 60)
