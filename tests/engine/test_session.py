@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,15 +55,20 @@ def test_a_session_keeps_a_real_gain_and_changes_nothing_else(tmp_path: Path) ->
     rows = results.parse((state / "results.tsv").read_text()).rows
     assert [row.status for row in rows] == ["keep"]
 
+    reviewed(lines, kept[0], tmp_path / "s" / "work" / "raw")
+
+
+def reviewed(lines: list[dict[str, Any]], kept: dict[str, Any], raw_files: Path) -> None:
+    """Six passes, the session's number, and the claim of the one keep measured again with coins of the review's own."""
     filed = of_kind(lines, "review_filed")[0]
     assert [each["name"] for each in filed["passes"]] == list(PASSES)
     assert filed["verdict"] == "APPROVE", filed
     whole = of_kind(lines, "session_measured")[0]["measurement"]
     assert whole["ratio"] > 1.05
     (again,) = of_kind(lines, "claim_measured")
-    assert (again["number"], again["commit"]) == (kept[0]["number"], kept[0]["commit"])
+    assert (again["number"], again["commit"]) == (kept["number"], kept["commit"])
     assert again["measurement"]["low"] > 1
-    seeds = {raw.read(tmp_path / "s" / "work" / "raw" / each["raw"]).seed for each in (measured, whole)}
+    seeds = {raw.read(raw_files / each["raw"]).seed for each in (kept["measurement"], whole)}
     assert len(seeds) == 2, "the review throws coins of its own"
 
 
