@@ -97,7 +97,8 @@ print(count, flush=True)
 """
     done = stage.run(code, limits=Limits(processes=40, wall_seconds=20))
     if stage.sandbox.uid or os.geteuid():
-        assert 0 < int(done.stdout) <= 40, done
+        # Where its user is the worker's, the limit counts on top of what that one runs, which may end meanwhile.
+        assert 0 < int(done.stdout) <= (40 if stage.sandbox.uid else 80), done
     assert stage.left_over() == []
 
 
